@@ -1,0 +1,1 @@
+"""What the server is: one room a service, their order, and the settings they share."""

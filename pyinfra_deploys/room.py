@@ -1,0 +1,148 @@
+"""The vocabulary in which a room states its facts, and the reader that collects them.
+
+A room is a package `pyinfra_deploys.<service>` whose module constants are data:
+
+    PACKAGES   names of the Debian packages it needs                        tuple[str, ...]
+    USERS      system accounts with pinned ids                              tuple[User, ...]
+    PORTS      what it listens on                                           tuple[Port, ...]
+    EGRESS     what it may reach outside                                    tuple[Egress, ...]
+    UNITS      systemd units to enable                                      tuple[Unit, ...]
+    STATE      directories that outlive the image                           tuple[State, ...]
+    FILES      owner and mode of files that aren't root's 0644              dict[str, Attributes]
+    CHECKS     commands, run in the root at bake, that check its files      tuple[tuple[str, ...], ...]
+    MASKED     units of its packages that must never start                  tuple[str, ...]
+
+beside `rootfs/` (baked; `.j2` rendered from settings) and `instance/` (rendered at each boot).
+A constant that a room doesn't need is left out. Pure: no I/O but the room's own folder, no pyinfra.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import ModuleType
+
+    from pyinfra_deploys.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A system account, made before the first package is unpacked.
+
+    The id is pinned so that a file on the state partition means the same in every generation.
+    """
+
+    name: str
+    id: int
+    """uid, and gid of the group of the same name; 100 to 999, or 5000 for the mail store."""
+    home: str = "/nonexistent"
+    shell: str = "/usr/sbin/nologin"
+    comment: str = ""
+    groups: tuple[str, ...] = ()
+    """Supplementary groups, each some room's user or Debian's static group."""
+    is_group_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port that a daemon listens on; the firewall, DNS and the health check read it here."""
+
+    number: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    name: str
+    """IANA service name."""
+    is_public: bool = True
+    """False: loopback only, the firewall keeps it shut."""
+    tls: Literal["none", "starttls", "implicit"] = "none"
+    needs_instance: bool = True
+    """False: open on a machine that has no instance data yet (SSH)."""
+    setting: str = ""
+    """Dotted boolean setting that switches it, for example `dovecot.imaps`; empty: always on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Egress:
+    """A flow to the outside that the firewall lets one user open."""
+
+    user: str
+    protocol: Literal["tcp", "udp"]
+    port: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A systemd unit that is enabled in the image."""
+
+    name: str
+    needs_instance: bool = True
+    """True: starts only once good instance data are rendered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A directory on the state partition."""
+
+    path: str
+    kind: Literal["precious", "rebuildable", "cache"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """Owner and mode of an installed file or directory; the mode is an octal string."""
+
+    mode: str = "0644"
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The facts of one room."""
+
+    name: str
+    folder: Path
+    packages: tuple[str, ...] = ()
+    users: tuple[User, ...] = ()
+    ports: tuple[Port, ...] = ()
+    egress: tuple[Egress, ...] = ()
+    units: tuple[Unit, ...] = ()
+    state: tuple[State, ...] = ()
+    files: Mapping[str, Attributes] = field(default_factory=dict)
+    checks: tuple[tuple[str, ...], ...] = ()
+    masked: tuple[str, ...] = ()
+
+    @property
+    def rootfs(self) -> Path:
+        """Files baked at the same path; may be absent."""
+        return self.folder / "rootfs"
+
+    @property
+    def instance(self) -> Path:
+        """Templates rendered at each boot; may be absent."""
+        return self.folder / "instance"
+
+
+def read(module: ModuleType) -> Room:
+    """Collect the constants of the package `module`."""
+    facts: dict[str, Any] = {
+        name: getattr(module, name.upper())
+        for name in (
+            "packages", "users", "ports", "egress", "units", "state", "files", "checks", "masked",
+        )
+        if hasattr(module, name.upper())
+    }
+    assert module.__file__  # noqa: S101 - a package always has one
+    return Room(
+        name=module.__name__.rpartition(".")[2], folder=Path(module.__file__).parent, **facts
+    )
+
+
+def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:
+    """Return the ports that `settings` switch on, by number."""
+    found = [p for room in rooms for p in room.ports if not p.setting or settings.is_on(p.setting)]
+    return tuple(sorted(found, key=lambda p: (p.number, p.protocol)))

@@ -1,0 +1,131 @@
+"""Build-time settings: features and limits, from flat group_data literals to frozen dataclasses.
+
+The only reader of group_data. A section's class is named after its room and a key in group_data is
+`<section>_<field>`. Parsing is total: every problem is reported at once, sorted by path.
+Pure: no I/O, no clock, no environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from postolka.errors import Problem, ProblemsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _whole(default: int, low: int, high: int) -> Any:  # noqa: ANN401 - dataclasses.field is Any
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSettings:
+    """Limits of the machine itself."""
+
+    state_min_mib: int = _whole(2048, 1024, 1 << 24)
+    """Smallest state partition that first boot accepts, MiB."""
+    journal_max_mib: int = _whole(256, 16, 65536)
+    """journald SystemMaxUse, MiB."""
+    journal_max_days: int = _whole(30, 1, 3650)
+    """journald MaxRetentionSec, days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostfixSettings:
+    """Limits of the MTA."""
+
+    message_size_limit_mib: int = _whole(50, 1, 1024)
+    """Postfix message_size_limit, MiB of the message as transferred."""
+    submissions: bool = True
+    """Port 465, submission with implicit TLS (RFC 8314)."""
+    connections_per_minute: int = _whole(120, 60, 100000)
+    """Postfix smtpd_client_connection_rate_limit, a client address and minute."""
+    queue_lifetime_days: int = _whole(5, 1, 100)
+    """Postfix maximal_queue_lifetime, days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DovecotSettings:
+    """Limits of the IMAP server."""
+
+    imaps: bool = True
+    """Port 993, IMAP with implicit TLS (RFC 8314)."""
+    connections_per_user: int = _whole(50, 1, 10000)
+    """Dovecot mail_max_userip_connections, a user and address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpendkimSettings:
+    """What the signer and verifier asks for."""
+
+    minimum_key_bits: int = _whole(1024, 512, 4096)
+    """OpenDKIM MinimumKeyBits: RSA signatures by shorter keys don't count (RFC 8301)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MariadbSettings:
+    """Memory of the database."""
+
+    buffer_pool_mib: int = _whole(64, 16, 65536)
+    """MariaDB innodb_buffer_pool_size, MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All build-time settings, one section a room."""
+
+    base: BaseSettings = field(default_factory=BaseSettings)
+    postfix: PostfixSettings = field(default_factory=PostfixSettings)
+    dovecot: DovecotSettings = field(default_factory=DovecotSettings)
+    opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
+    mariadb: MariadbSettings = field(default_factory=MariadbSettings)
+
+    def is_on(self, path: str) -> bool:
+        """Return the boolean setting at the dotted `path`."""
+        section, _, name = path.partition(".")
+        return bool(getattr(getattr(self, section), name))
+
+    def as_data(self) -> dict[str, dict[str, Any]]:
+        """Return plain nested dictionaries, for the image's manifest."""
+        return asdict(self)
+
+
+def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
+    """Build Settings from flat `data`; keys that aren't given keep their defaults.
+
+    Raises ProblemsError naming every unknown key, wrong type and value out of range.
+    """
+    problems: list[Problem] = []
+    known: set[str] = set()
+    sections: dict[str, Any] = {}
+    for section, kind in get_type_hints(Settings).items():
+        values: dict[str, object] = {}
+        hints = get_type_hints(kind)
+        for item in fields(kind):
+            key = f"{section}_{item.name}"
+            known.add(key)
+            if key not in data:
+                continue
+            problem = _problem(data[key], hints[item.name], item.metadata.get("range"))
+            if problem:
+                problems.append(Problem(key, problem))
+            values[item.name] = data[key]
+        sections[section] = (kind, values)
+    problems += [
+        Problem(key, "no such setting") for key in data if key not in known
+    ]
+    if problems:
+        raise ProblemsError(where, problems, hint="pyinfra_deploys/settings.py lists every setting")
+    return Settings(**{name: kind(**values) for name, (kind, values) in sections.items()})
+
+
+def _problem(value: object, kind: type, bounds: tuple[int, int] | None) -> str | None:
+    if type(value) is not kind:
+        return f"must be {kind.__name__}, not {type(value).__name__}"
+    if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
+        return f"must be {bounds[0]} to {bounds[1]}, not {value}"
+    return None
+
+
