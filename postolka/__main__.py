@@ -1,0 +1,7 @@
+"""`python -m postolka`."""
+
+import sys
+
+from postolka.cli import main
+
+sys.exit(main())
