@@ -1,0 +1,12 @@
+#!/bin/sh
+# One Packer step: build the image, boot it and send mail through it, and copy it out if that passed.
+set -eu
+
+rm -rf "$OUTPUT"
+# Options are words of the caller's own.
+# shellcheck disable=SC2086
+image=$("$POSTOLKA" build $BUILD_OPTIONS)
+"$POSTOLKA" accept --memory "$MEMORY" "$image"
+mkdir -p "$OUTPUT"
+cp --sparse=always "$image/disk.raw" "$OUTPUT/.disk.raw"
+mv "$OUTPUT/.disk.raw" "$OUTPUT/disk.raw"
