@@ -6,6 +6,7 @@ error text. The caller's secrets and locale can't reach a build.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
@@ -54,26 +55,24 @@ def run(  # noqa: PLR0913 - each keyword is one property of a process
     Raises CommandError for a non-zero status, and PostolkaError where the tool isn't there or
     doesn't end in `timeout_seconds`.
     """
-    env = {**ENVIRONMENT, **(environment or {})}
-    feed = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
-    try:
-        if log is None:
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(log.open("ab")) if log else subprocess.PIPE
+        try:
             done = subprocess.run(
-                argv, capture_output=True, check=False, env=env, cwd=cwd,
-                timeout=timeout_seconds, **feed,  # type: ignore[call-overload]
+                argv,
+                input=stdin if stdin is not None else b"",
+                stdout=sink,
+                stderr=subprocess.STDOUT if log else subprocess.PIPE,
+                check=False,
+                env={**ENVIRONMENT, **(environment or {})},
+                cwd=cwd,
+                timeout=timeout_seconds,
             )
-            output = done.stderr.decode(errors="replace")
-        else:
-            with log.open("ab") as sink:
-                done = subprocess.run(
-                    argv, stdout=sink, stderr=subprocess.STDOUT, check=False, env=env, cwd=cwd,
-                    timeout=timeout_seconds, **feed,  # type: ignore[call-overload]
-                )
-            output = log.read_text(errors="replace") if done.returncode else ""
-    except FileNotFoundError as error:
-        raise PostolkaError(argv[0], "not found on this machine", hint="make setup") from error
-    except subprocess.TimeoutExpired as error:
-        raise PostolkaError(argv[0], f"no answer within {timeout_seconds} s") from error
+        except FileNotFoundError as error:
+            raise PostolkaError(argv[0], "not found on this machine", hint="make setup") from error
+        except subprocess.TimeoutExpired as error:
+            raise PostolkaError(argv[0], f"no answer within {timeout_seconds} s") from error
     if done.returncode:
-        raise CommandError(argv, done.returncode, output, log)
+        output = log.read_bytes() if log else done.stderr
+        raise CommandError(argv, done.returncode, output.decode(errors="replace"), log)
     return done.stdout or b""

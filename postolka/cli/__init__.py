@@ -23,6 +23,7 @@ VERBS = {
     "container": "boot an image's root under systemd-nspawn",
     "lab": "start and stop the small internet that tests a server",
     "accept": "boot an image in the lab and send real mail through it",
+    "demo": "the same with a server that stays up for a first look",
 }
 
 
@@ -49,7 +50,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser(verb: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="postolka", description="Build and try golden images of a complete mail server.")
+    parser = argparse.ArgumentParser(
+        prog="postolka", description="Build and try golden images of a complete mail server."
+    )
     parser.add_argument("--version", action="version", version=f"postolka {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback for an error")
     verbs = parser.add_subparsers(metavar="VERB", required=True)

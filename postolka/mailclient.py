@@ -1,0 +1,143 @@
+"""A mail user's client: submit with a login, read an inbox, check the key that the server shows.
+
+Trust is by pinned key, as with DANE-EE (RFC 7671): a server that has no public certificate yet is
+still known by the key whose TLSA record its operator publishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import imaplib
+import smtplib
+import ssl
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from postolka.errors import PostolkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How a client reaches the server: `ports` maps its port to the one to connect to."""
+
+    name: str
+    host: str
+    ports: Mapping[int, int]
+    pins: frozenset[str]
+    """SHA-256 of each SubjectPublicKeyInfo that is accepted, in lower-case hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A mailbox's address and password; the password stays out of logs."""
+
+    address: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Mask the password."""
+        return f"Login(address={self.address!r}, password=***)"
+
+
+def submit(
+    server: Server, login: Login, recipients: Sequence[str], message: bytes, *, port: int = 587
+) -> None:
+    """Submit `message` as the login's own address, on 587 (STARTTLS) or 465 (implicit TLS).
+
+    Raises smtplib.SMTPException as the server answers, and PostolkaError for a foreign key.
+    """
+    address = (server.host, server.ports[port])
+    if port == 465:  # noqa: PLR2004 - RFC 8314's port
+        client: smtplib.SMTP = smtplib.SMTP_SSL(
+            *address, timeout=_TIMEOUT_SECONDS, context=_context()
+        )
+    else:
+        client = smtplib.SMTP(*address, timeout=_TIMEOUT_SECONDS)
+    with client:
+        if port != 465:  # noqa: PLR2004
+            client.starttls(context=_context())
+        _check_pin(server, client.sock)
+        client.login(login.address, login.password)
+        client.sendmail(login.address, recipients, message)
+
+
+@contextmanager
+def inbox(server: Server, login: Login, *, port: int = 993) -> Iterator[imaplib.IMAP4]:
+    """Log in and open INBOX, on 993 (implicit TLS) or 143 (STARTTLS).
+
+    Raises imaplib.IMAP4.error as the server answers, and PostolkaError for a foreign key.
+    """
+    address = (server.host, server.ports[port])
+    if port == 993:  # noqa: PLR2004 - RFC 8314's port
+        client: imaplib.IMAP4 = imaplib.IMAP4_SSL(
+            *address, ssl_context=_context(), timeout=_TIMEOUT_SECONDS
+        )
+    else:
+        client = imaplib.IMAP4(*address, timeout=_TIMEOUT_SECONDS)
+        client.starttls(_context())
+    try:
+        _check_pin(server, client.sock)
+        client.login(login.address, login.password)
+        client.select("INBOX")
+        yield client
+    finally:
+        client.logout()
+
+
+def read(server: Server, login: Login, message_id: str, *, port: int = 993) -> bytes | None:
+    """Return the message with that Message-ID (with its angle brackets) from INBOX, or None."""
+    with inbox(server, login, port=port) as client:
+        _, found = client.search(None, "HEADER", "Message-ID", f'"{message_id}"')
+        numbers = found[0].split()
+        if not numbers:
+            return None
+        _, parts = client.fetch(numbers[-1].decode(), "(BODY.PEEK[])")
+        part = parts[0]
+        return part[1] if isinstance(part, tuple) else None
+
+
+def wait_for(
+    server: Server, login: Login, message_id: str, *, timeout_seconds: float = 60, port: int = 993
+) -> bytes:
+    """Return the message with that Message-ID as soon as it is in INBOX.
+
+    Raises PostolkaError when it hasn't arrived in `timeout_seconds`.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while (message := read(server, login, message_id, port=port)) is None:
+        if time.monotonic() > deadline:
+            problem = f"{message_id} has not arrived within {timeout_seconds:.0f} s"
+            raise PostolkaError(login.address, problem)
+        time.sleep(0.5)
+    return message
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The pin decides, not a certification authority.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _check_pin(server: Server, sock: object) -> None:
+    certificate = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+    if certificate is None:
+        raise PostolkaError(server.name, "the connection is not encrypted")
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    digest = hashlib.sha256(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).hexdigest()
+    if digest not in server.pins:
+        raise PostolkaError(server.name, f"shows a key that no TLSA record names: {digest}")
