@@ -1,0 +1,56 @@
+"""The Packer templates, read with python-hcl2 as other tools would read them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+from hcl2.utils import SerializationOptions
+
+PACKER = Path(__file__).resolve().parents[2] / "packer"
+
+
+def _load(name: str) -> dict[str, Any]:
+    with (PACKER / name).open() as stream:
+        options = SerializationOptions(strip_string_quotes=True, explicit_blocks=False)
+        loaded: dict[str, Any] = hcl2.load(stream, serialization_options=options)
+    return loaded
+
+
+def test_one_build_has_one_null_source() -> None:
+    """Build blocks start at the same instant, so everything that is ordered stands in one."""
+    template = _load("postolka.pkr.hcl")
+    assert len(template["build"]) == 1
+    assert template["build"][0]["sources"] == ["source.null.image"]
+    assert template["source"][0]["null"]["image"]["communicator"] == "none"
+
+
+def test_image_is_handed_over_only_after_it_was_proved() -> None:
+    """The post-processors, which run only if the provisioner passed, make the artefact."""
+    (build,) = _load("postolka.pkr.hcl")["build"]
+    (provisioner,) = build["provisioner"]
+    assert "shell-local" in provisioner
+    names = [next(iter(step)) for step in build["post-processors"][0]["post-processor"]]
+    assert names == ["artifice", "checksum", "manifest"]
+    steps = (PACKER / "image.sh").read_text()
+    assert steps.index(" accept ") < steps.index("cp --sparse")
+
+
+def test_every_variable_has_a_default_and_a_description() -> None:
+    """`packer build packer/` works without a values file."""
+    for block in _load("variables.pkr.hcl")["variable"]:
+        ((name, facts),) = block.items()
+        assert {"type", "default", "description"} <= facts.keys(), name
+
+
+@pytest.mark.skipif(not shutil.which("packer"), reason="no packer on PATH: make setup")
+def test_packer_accepts_the_templates() -> None:
+    """Packer's own validation passes offline."""
+    done = subprocess.run(
+        ["packer", "validate", str(PACKER)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
