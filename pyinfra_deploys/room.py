@@ -9,7 +9,7 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     UNITS      systemd units to enable                                      tuple[Unit, ...]
     STATE      directories that outlive the image                           tuple[State, ...]
     FILES      owner and mode of files that aren't root's 0644              dict[str, Attributes]
-    CHECKS     commands, run in the root at bake, that check its files      tuple[tuple[str, ...], ...]
+    CHECKS     commands (argv), run in the root at bake, that check its files  tuple[argv, ...]
     MASKED     units of its packages that must never start                  tuple[str, ...]
 
 beside `rootfs/` (baked; `.j2` rendered from settings) and `instance/` (rendered at each boot).
@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -132,7 +134,15 @@ def read(module: ModuleType) -> Room:
     facts: dict[str, Any] = {
         name: getattr(module, name.upper())
         for name in (
-            "packages", "users", "ports", "egress", "units", "state", "files", "checks", "masked",
+            "packages",
+            "users",
+            "ports",
+            "egress",
+            "units",
+            "state",
+            "files",
+            "checks",
+            "masked",
         )
         if hasattr(module, name.upper())
     }
@@ -146,3 +156,21 @@ def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:
     """Return the ports that `settings` switch on, by number."""
     found = [p for room in rooms for p in room.ports if not p.setting or settings.is_on(p.setting)]
     return tuple(sorted(found, key=lambda p: (p.number, p.protocol)))
+
+
+def instance_files(room: Room) -> tuple[tuple[str, str, Attributes], ...]:
+    """Return (path, template, attributes) of each file that the room renders at boot, by path.
+
+    `path` is absolute, `template` relative to the folder of instance templates. Without an entry
+    in FILES such a file is root's and 0600, since it may hold a secret.
+    """
+    found = []
+    for source in sorted(room.instance.rglob("*")):
+        if not source.is_file():
+            continue
+        template = source.relative_to(room.instance).as_posix()
+        path = f"/{template.removesuffix('.j2')}"
+        if source.suffix != ".j2" or not path.startswith("/etc/"):
+            raise PostolkaError(str(source), "an instance file is a template (.j2) below etc/")
+        found.append((path, template, room.files.get(path, Attributes(mode="0600"))))
+    return tuple(found)

@@ -1,4 +1,102 @@
 """The ordered list of services, and the deploy that puts them all on a machine.
 
-Order matters only where a reason stands beside a line; the rest is alphabetical.
+Order matters only where a reason stands beside a line; the rest is alphabetical. The functions
+that collect the rooms' facts are pure and don't import pyinfra.
 """
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pyinfra_deploys import (
+    agent,
+    base,
+    bind,
+    cloudinit,
+    dovecot,
+    mariadb,
+    nftables,
+    opendkim,
+    postfix,
+    postfixadmin,
+    selinux,
+    ssh,
+    time,
+)
+from pyinfra_deploys import room as rooms
+from pyinfra_deploys.deploys import deploy
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.room import Port, Room, User
+    from pyinfra_deploys.settings import Settings
+
+#: Version of the manifest's form; the agent refuses one that it doesn't know.
+HOUSE_FORMAT = 1
+
+ROOMS = (
+    base,  # first: directories and settings that every other room's files rely on
+    agent,
+    bind,
+    cloudinit,
+    dovecot,
+    mariadb,
+    nftables,
+    opendkim,
+    postfix,
+    postfixadmin,
+    selinux,
+    ssh,
+    time,
+)
+
+
+def all_rooms() -> tuple[Room, ...]:
+    """Return the facts of every room, in the order in which they are installed."""
+    return tuple(rooms.read(module) for module in ROOMS)
+
+
+def packages() -> tuple[str, ...]:
+    """Return the names of all packages that the rooms need, sorted."""
+    return tuple(sorted({name for room in all_rooms() for name in room.packages}))
+
+
+def users() -> tuple[User, ...]:
+    """Return every account with a pinned id, by id."""
+    return tuple(sorted((u for room in all_rooms() for u in room.users), key=lambda u: u.id))
+
+
+def ports(settings: Settings) -> tuple[Port, ...]:
+    """Return what the server listens on with these settings, by number."""
+    return rooms.ports(all_rooms(), settings)
+
+
+def house(settings: Settings) -> dict[str, Any]:
+    """Return the image's manifest: every fact of the rooms that is read at bake or at boot.
+
+    Plain data, ready for JSON. `instance_files` maps the absolute path of each file that is
+    rendered at boot to its template (below /usr/share/postolka/instance), mode, user and group.
+    """
+    facts = all_rooms()
+    return {
+        "format": HOUSE_FORMAT,
+        "settings": settings.as_data(),
+        "ports": [asdict(port) for port in rooms.ports(facts, settings)],
+        "egress": [asdict(flow) for room in facts for flow in room.egress],
+        "units": [asdict(unit) for room in facts for unit in room.units],
+        "state": [asdict(state) for room in facts for state in room.state],
+        "users": [asdict(user) for user in users()],
+        "instance_files": {
+            path: {"template": template, **asdict(attributes)}
+            for room in facts
+            for path, template, attributes in rooms.instance_files(room)
+        },
+    }
+
+
+@deploy("Server")
+def server(settings: Settings) -> None:
+    """Install every room. The packages and the accounts must be there already."""
+    for module in ROOMS:
+        name = module.__name__.rpartition(".")[2]
+        getattr(module, name)(settings)

@@ -113,9 +113,7 @@ def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
                 problems.append(Problem(key, problem))
             values[item.name] = data[key]
         sections[section] = (kind, values)
-    problems += [
-        Problem(key, "no such setting") for key in data if key not in known
-    ]
+    problems += [Problem(key, "no such setting") for key in data if key not in known]
     if problems:
         raise ProblemsError(where, problems, hint="pyinfra_deploys/settings.py lists every setting")
     return Settings(**{name: kind(**values) for name, (kind, values) in sections.items()})
@@ -127,5 +125,3 @@ def _problem(value: object, kind: type, bounds: tuple[int, int] | None) -> str |
     if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
         return f"must be {bounds[0]} to {bounds[1]}, not {value}"
     return None
-
-

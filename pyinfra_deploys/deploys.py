@@ -1,0 +1,47 @@
+"""The step that every room's deploy takes: install its tree, then enable its units.
+
+pyinfra costs half a second to import, and a room is mostly read for its data (the lock, the
+firewall, a VM's ports). So it is imported when a deploy is called, never when a room is.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from pyinfra_deploys.room import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pyinfra_deploys.settings import Settings
+
+
+def deploy(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a function as pyinfra's `@deploy(title)` does: its operations are named after it."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def call(*arguments: object, **keywords: object) -> None:
+            from pyinfra.api.deploy import deploy as pyinfra_deploy  # noqa: PLC0415 - see above
+
+            pyinfra_deploy(title)(function)(*arguments, **keywords)
+
+        return call
+
+    return decorate
+
+
+def install(package: str, settings: Settings, *, extra: Mapping[str, bytes] | None = None) -> None:
+    """Install the tree of the room `package` (its `__name__`) and enable its units.
+
+    `extra` maps more absolute paths in the image to their bytes.
+    """
+    from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
+    from pyinfra_deploys.operations import tree, units  # noqa: PLC0415 - see above
+
+    room = read(sys.modules[package])
+    house = server.house(settings)
+    tree.install(name="Install files", room=room, settings=settings, house=house, extra=extra or {})
+    units.enabled(name="Enable units", room=room)

@@ -1,0 +1,18 @@
+"""SELinux: Debian's default policy with the rooms' modules, and the labels of the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_deploys.deploys import deploy, install
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.settings import Settings
+
+PACKAGES = ("selinux-policy-default", "policycoreutils", "python3-selinux")
+
+
+@deploy("SELinux")
+def selinux(settings: Settings) -> None:
+    """Install the configuration of SELinux."""
+    install(__name__, settings)
