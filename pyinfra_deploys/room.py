@@ -74,6 +74,10 @@ class Egress:
     protocol: Literal["tcp", "udp"]
     port: int
     why: str
+    addresses: tuple[str, ...] = ()
+    """The only destinations, IPv4 or IPv6 addresses; empty: any."""
+    setting: str = ""
+    """As Port.setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,8 @@ class Unit:
     name: str
     needs_instance: bool = True
     """True: starts only once good instance data are rendered."""
+    setting: str = ""
+    """As Port.setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +162,27 @@ def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:
     """Return the ports that `settings` switch on, by number."""
     found = [p for room in rooms for p in room.ports if not p.setting or settings.is_on(p.setting)]
     return tuple(sorted(found, key=lambda p: (p.number, p.protocol)))
+
+
+def units(rooms: Iterable[Room], settings: Settings) -> tuple[Unit, ...]:
+    """Return the units that `settings` switch on, in the rooms' order."""
+    return tuple(
+        unit
+        for room in rooms
+        for unit in room.units
+        if not unit.setting or settings.is_on(unit.setting)
+    )
+
+
+def egress(rooms: Iterable[Room], settings: Settings) -> tuple[Egress, ...]:
+    """Return the outgoing flows that `settings` switch on, by user, protocol and port."""
+    found = [
+        flow
+        for room in rooms
+        for flow in room.egress
+        if not flow.setting or settings.is_on(flow.setting)
+    ]
+    return tuple(sorted(found, key=lambda flow: (flow.user, flow.protocol, flow.port)))
 
 
 def instance_files(room: Room) -> tuple[tuple[str, str, Attributes], ...]:

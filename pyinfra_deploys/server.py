@@ -82,8 +82,8 @@ def house(settings: Settings) -> dict[str, Any]:
         "format": HOUSE_FORMAT,
         "settings": settings.as_data(),
         "ports": [asdict(port) for port in rooms.ports(facts, settings)],
-        "egress": [asdict(flow) for room in facts for flow in room.egress],
-        "units": [asdict(unit) for room in facts for unit in room.units],
+        "egress": [asdict(flow) for flow in rooms.egress(facts, settings)],
+        "units": [asdict(unit) for unit in rooms.units(facts, settings)],
         "state": [asdict(state) for room in facts for state in room.state],
         "users": [asdict(user) for user in users()],
         "instance_files": {
