@@ -1,0 +1,139 @@
+"""The grammars of instance data, each a function that says what is wrong with a text, or None.
+
+They are strict so that no value can end up as a daemon's syntax: no white space, quote, `%`, `$`
+or backtick passes any of them but a password hash, which goes to SQL as a hexadecimal literal.
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+
+from cryptography import x509
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LOCAL = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*")
+_TARGET_LOCAL = re.compile(r"[A-Za-z0-9]+([._+=-]+[A-Za-z0-9]+)*")
+_PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
+_SHA512 = re.compile(r"\$6\$(rounds=[1-9][0-9]{3,8}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}")
+_URL = re.compile(r"https://([a-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9/._~-]*)?")
+_DIGEST = re.compile(r"[0-9A-Fa-f]{40,128}")
+
+#: RFC 1035, 2.3.4, and RFC 5321, 4.5.3.1.1.
+_LABEL_CHARACTERS, _LOCAL_CHARACTERS = 63, 64
+#: Leaves room for `_dmarc.`, a selector and the like in front (RFC 1035, 2.3.4: 253).
+_DOMAIN_CHARACTERS = 180
+#: Linux's limit (__NEW_UTS_LEN), and that of a certificate's common name.
+_HOSTNAME_CHARACTERS = 64
+
+
+def dns_name(text: str) -> str | None:
+    """Check a fully qualified name in lower case, without the final dot (RFC 1123, 2.1)."""
+    labels = text.split(".")
+    rules = (
+        (text.isascii(), "has other than ASCII characters; write it in its xn-- form"),
+        (text == text.lower(), "must be in lower case"),
+        (len(labels) > 1, "is not fully qualified (a name with at least one dot)"),
+        (len(text) <= _DOMAIN_CHARACTERS, f"is longer than {_DOMAIN_CHARACTERS} characters"),
+        (all(map(_is_label, labels)), "is not a domain name (labels of a-z, 0-9 and -)"),
+        (not labels[-1].isdigit(), "ends in a number, as an IP address does"),
+    )
+    return next((problem for holds, problem in rules if not holds), None)
+
+
+def hostname(text: str) -> str | None:
+    """Check the name of a host."""
+    if len(text) > _HOSTNAME_CHARACTERS:
+        return f"is longer than {_HOSTNAME_CHARACTERS} characters, Linux's limit"
+    return dns_name(text)
+
+
+def selector(text: str) -> str | None:
+    """Check a DKIM selector (RFC 6376, 3.1): one label, so that it fits a file's name."""
+    return None if _is_label(text) else "is not a selector (a-z, 0-9 and -, at most 63 characters)"
+
+
+def address(text: str) -> str | None:
+    """Check an IPv4 or IPv6 address in canonical form that can stand in the DNS."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return "is not an IP address"
+    if str(found) != text:
+        return f"must be in its canonical form, {found}" if "%" not in text else "has a zone"
+    if found.is_unspecified or found.is_multicast or found.is_loopback or found.is_link_local:
+        return "is not an address that others can reach"
+    return None
+
+
+def host_or_address(text: str) -> str | None:
+    """Check a fully qualified name or an address."""
+    return address(text) if ":" in text or text.rpartition(".")[2].isdigit() else dns_name(text)
+
+
+def local_part(text: str) -> str | None:
+    """Check a mailbox's local part: also a directory's name, and never with an extension."""
+    if len(text) > _LOCAL_CHARACTERS or not _LOCAL.fullmatch(text):
+        return "is not a local part (a-z, 0-9 and single words joined by . _ -, at most 64)"
+    return None
+
+
+def mailbox(text: str) -> str | None:
+    """Check the address of a mailbox of this server."""
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return "is not a mail address"
+    return local_part(local) or dns_name(domain)
+
+
+def mail_target(text: str) -> str | None:
+    """Check an address that mail may be sent to, here or elsewhere."""
+    local, at, domain = text.rpartition("@")
+    if not at or len(local) > _LOCAL_CHARACTERS or not _TARGET_LOCAL.fullmatch(local):
+        return "is not a mail address"
+    return dns_name(domain)
+
+
+def password(text: str) -> str | None:
+    """Check a machine-made password."""
+    return None if _PASSWORD.fullmatch(text) else "must be 16 to 128 of A-Z, a-z, 0-9, _ and -"
+
+
+def password_hash(text: str) -> str | None:
+    """Check a hash that Dovecot's CRYPT scheme and PHP's crypt() both know."""
+    if _BCRYPT.fullmatch(text) or _SHA512.fullmatch(text):
+        return None
+    return "is not a bcrypt ($2b$) or SHA-512 ($6$) password hash"
+
+
+def url(text: str) -> str | None:
+    """Check an https URL without user, query and fragment."""
+    found = _URL.fullmatch(text)
+    if not found:
+        return "is not an https URL (no user, query or fragment)"
+    host, port = found[1], found[2]
+    if port and not 0 < int(port[1:]) < 65536:  # noqa: PLR2004 - ports have 16 bits
+        return "has a port out of range"
+    return host_or_address(host)
+
+
+def certificate(text: str) -> str | None:
+    """Check base64 of one DER certificate."""
+    try:
+        x509.load_der_x509_certificate(base64.b64decode(text.encode("ascii"), validate=True))
+    except (ValueError, binascii.Error):
+        return "is not a certificate (DER in base64 on one line)"
+    return None
+
+
+def digest(text: str) -> str | None:
+    """Check the digest of a DS record."""
+    return None if _DIGEST.fullmatch(text) else "is not a hexadecimal digest"
+
+
+def _is_label(text: str) -> bool:
+    return len(text) <= _LABEL_CHARACTERS and bool(_LABEL.fullmatch(text))

@@ -1,0 +1,250 @@
+"""What an instance is: the validated, immutable form of its data, as templates see it.
+
+Made by `postolka.instance.parse` only, so each text holds nothing but the characters of its
+grammar: a template may write any field below into a daemon's configuration as it stands.
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Literal
+
+from postolka.instance import keys
+
+#: Version of the document's form.
+FORMAT = 1
+
+#: Local parts that every domain must answer for (RFC 2142; root: what cron and daemons write to).
+ROLES = ("abuse", "hostmaster", "postmaster", "root", "webmaster")
+
+
+class Secret(str):
+    """A text that never shows in a repr, so that neither a traceback nor a log holds it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admin:
+    """The person who runs the server."""
+
+    address: str
+    """Where mail to the roles of every domain goes; also the name of PostfixAdmin's superadmin."""
+    password_hash: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DkimKey:
+    """One signing key of a domain."""
+
+    selector: str
+    algorithm: Literal["rsa", "ed25519"]
+    private_key: Secret
+    """Base64 of the PKCS#8 DER document, one line."""
+    role: Literal["active", "next", "retired"] = "active"
+    """active: signs; next: published, signs later; retired: published, signs no more."""
+
+    @property
+    def pem(self) -> Secret:
+        """The private key as a PEM document."""
+        return Secret(keys.pem(self.private_key))
+
+    @property
+    def record(self) -> str:
+        """The TXT record to publish, unsplit."""
+        return keys.dkim_record(self.private_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A domain whose mail this server takes and signs."""
+
+    name: str
+    dkim: tuple[DkimKey, ...]
+
+    @property
+    def signing_keys(self) -> tuple[DkimKey, ...]:
+        """The keys that sign outgoing mail now."""
+        return tuple(key for key in self.dkim if key.role == "active")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The server's TLS key and its successor; both stand in the TLSA records (RFC 7671, 8.1)."""
+
+    key: Secret
+    next_key: Secret
+
+    @property
+    def key_pem(self) -> Secret:
+        """The key in use as a PEM document."""
+        return Secret(keys.pem(self.key))
+
+    @property
+    def spki_sha256(self) -> tuple[str, str]:
+        """Hex digests for TLSA `3 1 1`, the key in use first."""
+        return keys.spki_sha256(self.key), keys.spki_sha256(self.next_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Passwords of the database's accounts; each field is the account's name."""
+
+    postfix: Secret
+    """Reads domains, mailboxes and aliases."""
+    dovecot: Secret
+    """Reads mailboxes."""
+    dovecot_quota: Secret
+    """Writes `quota2` only."""
+    postfixadmin: Secret
+    """Owns the tables' rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A mailbox to create where it was never created before; afterwards SQL owns it."""
+
+    address: str
+    password_hash: Secret
+    quota_mib: int = 1024
+
+    @property
+    def local_part(self) -> str:
+        """What stands before the @."""
+        return self.address.rpartition("@")[0]
+
+    @property
+    def domain(self) -> str:
+        """What stands after the @."""
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """An alias to create where it was never created before; afterwards SQL owns it."""
+
+    address: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acme:
+    """The certificate authority to order from (RFC 8555)."""
+
+    enabled: bool = False
+    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
+    """URL of the authority's directory."""
+    issuer: str = "letsencrypt.org"
+    """The authority's name in CAA records (RFC 8659, 4.2)."""
+    contact: str = ""
+    """Mail address for the account; empty: none."""
+    ca_certificate: str = ""
+    """Base64 of the DER certificate that vouches for the directory's server; empty: Debian's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootServer:
+    """A server of the DNS root."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+    @property
+    def ipv4(self) -> tuple[str, ...]:
+        """Its IPv4 addresses."""
+        return _of_version(self.addresses, 4)
+
+    @property
+    def ipv6(self) -> tuple[str, ...]:
+        """Its IPv6 addresses."""
+        return _of_version(self.addresses, 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustAnchor:
+    """A DS record of the DNS root's key (RFC 4034, 5)."""
+
+    key_tag: int
+    algorithm: int
+    digest_type: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """Another DNS root than the internet's; both empty: the internet's."""
+
+    root_hints: tuple[RootServer, ...] = ()
+    trust_anchors: tuple[TrustAnchor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One mail server's identity."""
+
+    serial: int
+    hostname: str
+    """Fully qualified, lower case, at most 64 characters."""
+    addresses: tuple[str, ...]
+    """Public addresses as the DNS shows them, canonical form; may be empty (DHCP)."""
+    admin: Admin
+    domains: tuple[Domain, ...]
+    """At least one; the first is the primary domain."""
+    tls: Tls
+    database: Database
+    accounts: tuple[Account, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    acme: Acme = Acme()
+    dns: Dns = Dns()
+    ntp: tuple[str, ...] = ()
+    """Time servers, names or addresses; empty: the image's own choice."""
+
+    @property
+    def domain(self) -> str:
+        """The primary domain's name."""
+        return self.domains[0].name
+
+    @property
+    def ipv4(self) -> tuple[str, ...]:
+        """Public IPv4 addresses."""
+        return _of_version(self.addresses, 4)
+
+    @property
+    def ipv6(self) -> tuple[str, ...]:
+        """Public IPv6 addresses."""
+        return _of_version(self.addresses, 6)
+
+    @property
+    def mailboxes(self) -> tuple[Account, ...]:
+        """The seed accounts, and the admin's own where its address is in a domain of this server.
+
+        An account of the data that has the admin's address stands for both.
+        """
+        names = {domain.name for domain in self.domains}
+        own = Account(address=self.admin.address, password_hash=self.admin.password_hash)
+        if own.domain not in names or any(own.address == item.address for item in self.accounts):
+            return self.accounts
+        return (*self.accounts, own)
+
+    @property
+    def all_aliases(self) -> tuple[Alias, ...]:
+        """The aliases of the data, then each domain's roles that nothing else answers for."""
+        taken = {item.address for item in self.aliases} | {item.address for item in self.mailboxes}
+        roles = (f"{role}@{domain.name}" for domain in self.domains for role in ROLES)
+        return (
+            *self.aliases,
+            *(
+                Alias(address=address, targets=(self.admin.address,))
+                for address in roles
+                if address not in taken
+            ),
+        )
+
+
+def _of_version(addresses: tuple[str, ...], version: int) -> tuple[str, ...]:
+    return tuple(item for item in addresses if ipaddress.ip_address(item).version == version)

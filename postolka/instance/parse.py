@@ -1,0 +1,257 @@
+"""From plain data to an Instance: the whole document is read, every problem reported at once.
+
+Pure: no I/O, no clock, no environment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from postolka.errors import Problem, ProblemsError
+from postolka.instance import document, grammar, keys, model
+from postolka.instance.node import Node, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Readers = Mapping[str, Callable[[Node], object]]
+
+_T = TypeVar("_T")
+_MAX_SERIAL = (1 << 63) - 1
+_MAX_QUOTA_MIB = 1 << 30
+_BYTE, _SHORT = 255, 65535
+
+
+def parse(data: bytes, *, where: str = "instance data") -> model.Instance:
+    """Build an Instance from a document, or from user-data that have it as a part.
+
+    Raises ProblemsError naming every problem with its path in the document.
+    """
+    problems: list[Problem] = []
+    root = document.load(document.part(data, where=where), where=where)
+    found = _instance(Node(root, "", problems))
+    if problems or found is None:
+        raise ProblemsError(where, problems)
+    return found
+
+
+def _record(
+    node: Node, kind: Callable[..., _T], required: Readers, optional: Readers | None = None
+) -> _T | None:
+    """Read a mapping of known fields into `kind`; None where it can't even be built."""
+    readers = {**required, **(optional or {})}
+    fields = node.fields(required, optional or ())
+    values = {name: readers[name](child) for name, child in fields.items()}
+    complete = all(values.get(name) is not None for name in required)
+    return kind(**values) if complete else None
+
+
+def _list(node: Node, read: Callable[[Node], _T | None]) -> tuple[_T, ...]:
+    return tuple(item for item in map(read, node.items()) if item is not None)
+
+
+def _text(check: Callable[[str], str | None]) -> Callable[[Node], str]:
+    return lambda node: node.text(check)
+
+
+def _secret(check: Callable[[str], str | None]) -> Callable[[Node], model.Secret]:
+    return lambda node: model.Secret(node.text(check, is_secret=True))
+
+
+def _texts(check: Callable[[str], str | None]) -> Callable[[Node], tuple[str, ...]]:
+    return lambda node: _list(node, _text(check))
+
+
+def _key(algorithm: str) -> Callable[[Node], model.Secret]:
+    return _secret(lambda text: keys.problem(text, algorithm))
+
+
+def _whole(low: int, high: int) -> Callable[[Node], int]:
+    return lambda node: node.whole(low, high)
+
+
+def _instance(node: Node) -> model.Instance | None:
+    found = _record(
+        node,
+        _without_format,
+        {
+            "format": _whole(model.FORMAT, model.FORMAT),
+            "serial": _whole(1, _MAX_SERIAL),
+            "hostname": _text(grammar.hostname),
+            "admin": _admin,
+            "domains": _domains,
+            "tls": _tls,
+            "database": _database,
+        },
+        {
+            "addresses": _texts(grammar.address),
+            "accounts": lambda child: _list(child, _account),
+            "aliases": lambda child: _list(child, _alias),
+            "acme": _acme,
+            "dns": _dns,
+            "ntp": _texts(grammar.host_or_address),
+        },
+    )
+    if found is not None:
+        _check_addresses(found, node)
+    return found
+
+
+def _without_format(**values: Any) -> model.Instance:  # noqa: ANN401 - as dataclasses take them
+    values.pop("format")
+    return model.Instance(**{name: item for name, item in values.items() if item is not None})
+
+
+def _admin(node: Node) -> model.Admin | None:
+    return _record(
+        node,
+        model.Admin,
+        {
+            "address": _text(grammar.mail_target),
+            "password_hash": _secret(grammar.password_hash),
+        },
+    )
+
+
+def _domains(node: Node) -> tuple[model.Domain, ...]:
+    found = []
+    for name, child in node.entries():
+        problem = grammar.dns_name(name)
+        if problem:
+            child.complain(f"the domain's name {problem}")
+        domain = _record(
+            child,
+            lambda dkim, name=name: model.Domain(name=name, dkim=dkim),
+            {"dkim": _dkim},
+        )
+        if domain is not None and not problem:
+            found.append(domain)
+    if node.value == {}:
+        node.complain("must name at least one domain")
+    return tuple(found)
+
+
+def _dkim(node: Node) -> tuple[model.DkimKey, ...]:
+    found = _list(node, _dkim_key)
+    selectors = Counter(key.selector for key in found)
+    for selector, count in selectors.items():
+        if count > 1 and selector:
+            node.complain(f"the selector {shown(selector)} stands {count} times")
+    if isinstance(node.value, list) and not any(
+        isinstance(item, dict) and item.get("role", "active") == "active" for item in node.value
+    ):
+        node.complain("must have an active key")
+    return found
+
+
+def _dkim_key(node: Node) -> model.DkimKey | None:
+    value = node.value
+    algorithm = value.get("algorithm") if isinstance(value, dict) else None
+    known = algorithm if algorithm in ("rsa", "ed25519") else "rsa"
+    return _record(
+        node,
+        model.DkimKey,
+        {
+            "selector": _text(grammar.selector),
+            "algorithm": lambda child: child.choice("rsa", "ed25519"),
+            "private_key": _key(str(known)),
+        },
+        {"role": lambda child: child.choice("active", "next", "retired")},
+    )
+
+
+def _tls(node: Node) -> model.Tls | None:
+    found = _record(node, model.Tls, {"key": _key("ecdsa-p256"), "next_key": _key("ecdsa-p256")})
+    if found and found.key and found.key == found.next_key:
+        node.complain("key and next_key must differ, or there is nothing to roll over to")
+    return found
+
+
+def _database(node: Node) -> model.Database | None:
+    names = ("postfix", "dovecot", "dovecot_quota", "postfixadmin")
+    return _record(node, model.Database, dict.fromkeys(names, _secret(grammar.password)))
+
+
+def _account(node: Node) -> model.Account | None:
+    return _record(
+        node,
+        model.Account,
+        {"address": _text(grammar.mailbox), "password_hash": _secret(grammar.password_hash)},
+        {"quota_mib": _whole(1, _MAX_QUOTA_MIB)},
+    )
+
+
+def _alias(node: Node) -> model.Alias | None:
+    def targets(child: Node) -> tuple[str, ...]:
+        if child.value == []:
+            child.complain("must name at least one address")
+        return _texts(grammar.mail_target)(child)
+
+    return _record(node, model.Alias, {"address": _text(grammar.mailbox), "targets": targets})
+
+
+def _acme(node: Node) -> model.Acme | None:
+    return _record(
+        node,
+        model.Acme,
+        {"enabled": lambda child: child.flag()},
+        {
+            "directory": _text(grammar.url),
+            "issuer": _text(grammar.dns_name),
+            "contact": _text(grammar.mail_target),
+            "ca_certificate": _text(grammar.certificate),
+        },
+    )
+
+
+def _dns(node: Node) -> model.Dns | None:
+    return _record(
+        node,
+        model.Dns,
+        # An own root without its anchor would make every answer bogus, and the reverse too.
+        {
+            "root_hints": lambda child: _list(child, _root_server),
+            "trust_anchors": lambda child: _list(child, _trust_anchor),
+        },
+    )
+
+
+def _root_server(node: Node) -> model.RootServer | None:
+    return _record(
+        node,
+        model.RootServer,
+        {"name": _text(grammar.dns_name), "addresses": _texts(grammar.address)},
+    )
+
+
+def _trust_anchor(node: Node) -> model.TrustAnchor | None:
+    return _record(
+        node,
+        model.TrustAnchor,
+        {
+            "key_tag": _whole(0, _SHORT),
+            "algorithm": _whole(1, _BYTE),
+            "digest_type": _whole(1, _BYTE),
+            "digest": _text(grammar.digest),
+        },
+    )
+
+
+def _check_addresses(instance: model.Instance, node: Node) -> None:
+    """Check what several places of the document say together about mail addresses."""
+    domains = {domain.name for domain in instance.domains}
+    taken: set[str] = set()
+    for name in ("accounts", "aliases"):
+        for entry in node.below(name).items_if_any():
+            address = entry.below("address")
+            if not isinstance(address.value, str) or grammar.mailbox(address.value):
+                continue
+            if address.value.rpartition("@")[2] not in domains:
+                address.complain(f"{shown(address.value)} is in none of the domains")
+            if address.value in taken:
+                address.complain(f"{shown(address.value)} stands above already")
+            taken.add(address.value)
+    local, _, domain = instance.admin.address.rpartition("@")
+    if domain in domains and (problem := grammar.local_part(local)):
+        node.below("admin").below("address").complain(f"{shown(local)} {problem}")
