@@ -1,0 +1,267 @@
+"""Resolve packages with the build host's apt, in a private directory and against trixie only.
+
+The host's apt brings its proxies, credentials and transports; its sources, lists and status don't
+matter. Every index is checked against the signatures of the host's debian-archive-keyring.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postolka.errors import PostolkaError
+from postolka.lock import Lock, Package, Suite
+from postolka.run import CommandError, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+ARCHITECTURE = "amd64"
+CODENAME = "trixie"
+#: Suites of each archive, in the order of a sources list.
+SUITES: Mapping[str, tuple[str, ...]] = {
+    "debian": (CODENAME, f"{CODENAME}-updates"),
+    "debian-security": (f"{CODENAME}-security",),
+}
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+#: The variables that name a mirror where apt's configuration has none, or another is wanted.
+VARIABLES: Mapping[str, str] = {
+    "debian": "POSTOLKA_MIRROR",
+    "debian-security": "POSTOLKA_SECURITY_MIRROR",
+}
+_LABELS = {"Debian": "debian", "Debian-Security": "debian-security"}
+_HELPER = "/usr/lib/apt/apt-helper"
+
+
+def mirrors() -> dict[str, str]:
+    """Return the address of each archive, with a slash at its end.
+
+    From the environment, else from the sources of the host's apt.
+    """
+    found = {}
+    for archive, variable in VARIABLES.items():
+        if os.environ.get(variable):
+            found[archive] = os.environ[variable].rstrip("/") + "/"
+    if len(found) < len(VARIABLES):
+        found = {**_configured(), **found}
+    if "debian" in found and "debian-security" not in found:
+        # Mirrors carry both side by side under these names.
+        beside = re.sub(r"debian/$", "debian-security/", found["debian"])
+        if beside != found["debian"]:
+            found["debian-security"] = beside
+    for archive, variable in VARIABLES.items():
+        if archive not in found:
+            raise PostolkaError(
+                "apt",
+                f"the sources of this machine name no mirror of the archive {archive}",
+                hint=f"run apt-get update, or set {variable} to a mirror's address",
+            )
+    return found
+
+
+def _configured() -> dict[str, str]:
+    """Return the mirrors in the host's own configuration: archive -> address."""
+    fields = ("LABEL", "RELEASE", "REPO_URI")
+    form = "\t".join(f"$({name})" for name in fields)
+    listing = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).decode()
+    found: dict[str, str] = {}
+    for line in listing.splitlines():
+        label, release, address = line.split("\t")
+        archive = _LABELS.get(label)
+        if label in {"", "$(LABEL)"}:
+            # No list is downloaded yet, so apt knows the release's name only.
+            archive = "debian-security" if release.endswith("-security") else "debian"
+        if archive and not address.startswith("cdrom:"):
+            found.setdefault(archive, address)
+    return found
+
+
+class Apt:
+    """apt with a directory of its own; `update` first, then `resolve`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._options: list[str] = []
+
+    def update(self) -> tuple[Suite, ...]:
+        """Fetch and verify the indexes; return the suites with their dates.
+
+        Raises PostolkaError where a signature can't be checked or a mirror doesn't answer.
+        """
+        if not KEYRING.exists():
+            raise PostolkaError(
+                str(KEYRING),
+                "the keys that sign Debian's archives are not on this machine",
+                hint="apt-get install debian-archive-keyring",
+            )
+        self._prepare(mirrors())
+        try:
+            self._run("apt-get", "update", "-qq", "--error-on=any")
+        except CommandError as error:
+            if "NO_PUBKEY" in error.output or "Missing key" in error.output:
+                raise PostolkaError(
+                    str(KEYRING),
+                    f"has not the keys that sign {CODENAME}:\n{error.output.strip()}",
+                    hint="apt-get update && apt-get install debian-archive-keyring",
+                ) from error
+            raise PostolkaError("apt-get update", error.output.strip()) from error
+        return tuple(sorted(self._suites()))
+
+    def resolve(self, wanted: Mapping[str, Iterable[str]], suites: tuple[Suite, ...]) -> Lock:
+        """Return a lock with the closure of each set in `wanted`, the essential packages in each.
+
+        Only dependencies are followed, no recommendations: a room names what it needs.
+        """
+        indexes = self._indexes()
+        essential = {
+            _field("Package", stanza)
+            for _, stanzas in indexes
+            for stanza in stanzas
+            if "\nEssential: yes\n" in stanza
+        }
+        sets: dict[tuple[str, str], list[str]] = {}
+        for label, names in wanted.items():
+            for found in self._closure(label, sorted({*names, *essential})):
+                sets.setdefault(found, []).append(label)
+        packages: dict[str, Package] = {}
+        names = {name for name, _ in sets}
+        for archive, stanzas in indexes:
+            for stanza in stanzas:
+                name = stanza[len("Package: ") : stanza.find("\n")]
+                if name in names and (name, _field("Version", stanza)) in sets:
+                    labels = sets[name, _field("Version", stanza)]
+                    packages.setdefault(name, _package(archive, stanza, labels))
+        return Lock(
+            suites=suites,
+            wanted={label: tuple(sorted(set(names))) for label, names in wanted.items()},
+            packages=tuple(sorted(packages.values())),
+        )
+
+    def _prepare(self, addresses: Mapping[str, str]) -> None:
+        for child in ("lists/partial", "cache/archives/partial"):
+            (self.directory / child).mkdir(parents=True, exist_ok=True)
+        (self.directory / "status").write_text("")
+        sources = self.directory / "postolka.sources"
+        sources.write_text(
+            "\n".join(
+                f"Types: deb\nURIs: {addresses[archive]}\nSuites: {' '.join(suites)}\n"
+                f"Components: main\nSigned-By: {KEYRING}\n"
+                for archive, suites in SUITES.items()
+            )
+        )
+        options = {
+            "Dir::State": self.directory,
+            "Dir::State::lists": self.directory / "lists",
+            "Dir::State::status": self.directory / "status",
+            "Dir::Cache": self.directory / "cache",
+            "Dir::Cache::pkgcache": "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
+            "Dir::Etc::sourcelist": sources,
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::Etc::preferences": "/dev/null",
+            "Dir::Etc::preferencesparts": "/dev/null",
+            "APT::Architecture": ARCHITECTURE,
+            "APT::Architectures": ARCHITECTURE,
+            "APT::Install-Recommends": "false",
+            "APT::Install-Suggests": "false",
+            "APT::Default-Release": "",
+            "APT::Get::AllowUnauthenticated": "false",
+            "Acquire::AllowInsecureRepositories": "false",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+            # apt's own user may not be able to reach the directory.
+            "APT::Sandbox::User": "root",
+        }
+        self._options = [
+            word for key, value in options.items() for word in ("-o", f"{key}={value}")
+        ]
+
+    def _run(self, tool: str, *arguments: str) -> str:
+        return run([tool, *self._options, *arguments]).decode()
+
+    def _suites(self) -> Iterator[Suite]:
+        listing = self._run(
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(FILENAME)\t$(RELEASE)\t$(CODENAME)",
+            "Created-By: Packages",
+        )
+        for line in listing.splitlines():
+            filename, release, codename = line.split("\t")
+            # LISTS/host_path_dists_SUITE_main_binary-amd64_Packages.lz4
+            stem = filename.partition(f"_dists_{release.replace('/', '_')}_")[0]
+            text = Path(f"{stem}_dists_{release}_InRelease").read_text()
+            date = re.search(r"^Date: (.+)$", text, re.MULTILINE)
+            if not date:
+                raise PostolkaError(release, "its InRelease file has no date")
+            when = parsedate_to_datetime(date.group(1)).astimezone(UTC)
+            yield Suite(
+                archive=_archive(release),
+                suite=release,
+                codename=codename,
+                date=_iso(when),
+            )
+
+    def _indexes(self) -> list[tuple[str, list[str]]]:
+        """Return (archive, stanzas) of each suite's index of packages."""
+        listing = self._run(
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(FILENAME)\t$(RELEASE)",
+            "Created-By: Packages",
+        )
+        found = []
+        for line in listing.splitlines():
+            filename, release = line.split("\t")
+            text = run([_HELPER, "cat-file", filename]).decode()
+            found.append((_archive(release), text.strip("\n").split("\n\n") if text else []))
+        return found
+
+    def _closure(self, label: str, names: list[str]) -> list[tuple[str, str]]:
+        """Return (name, version) of all that an empty system gets when it installs `names`."""
+        try:
+            plan = self._run("apt-get", "install", "--simulate", "-qq", "--yes", *names)
+        except CommandError as error:
+            raise PostolkaError(
+                f"the set {label}",
+                f"can't be resolved:\n{error.output.strip()}",
+                hint="the PACKAGES of each room name what its service needs",
+            ) from error
+        return sorted(_INSTALL.findall(plan))
+
+
+_INSTALL = re.compile(r"^Inst (\S+?)(?::\w+)? (?:\[[^]]*\] )?\((\S+) ", re.MULTILINE)
+
+
+def _field(name: str, stanza: str) -> str:
+    match = re.search(rf"^{name}: (.*)$", stanza, re.MULTILINE)
+    if not match:
+        raise PostolkaError("apt", f"an index has a package without {name}:\n{stanza}")
+    return match.group(1)
+
+
+def _package(archive: str, stanza: str, sets: list[str]) -> Package:
+    return Package(
+        name=_field("Package", stanza),
+        version=_field("Version", stanza),
+        architecture=_field("Architecture", stanza),
+        archive=archive,
+        path=_field("Filename", stanza),
+        size=int(_field("Size", stanza)),
+        sha256=_field("SHA256", stanza),
+        sets=tuple(sets),
+    )
+
+
+def _archive(release: str) -> str:
+    return next(archive for archive, suites in SUITES.items() if release in suites)
+
+
+def _iso(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")

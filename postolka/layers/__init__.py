@@ -1,0 +1,1 @@
+"""The layers of an image, lowest first: each makes one store path from the ones below it."""

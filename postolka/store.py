@@ -1,0 +1,169 @@
+"""The content-addressed store: a directory of finished results that never change.
+
+    KEY-NAME      a finished path; KEY is the first 32 hex digits of the hash of all its inputs
+    .making/      what a build is writing at the moment, renamed into place when it is whole
+    .locks/       one lock a key, so that two builds share a result and never make it twice
+    .index/       fast keys (cheap hashes over raw input bytes) -> finished paths
+
+Contract: a path without a leading dot is complete, whatever was killed or crashed meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from postolka.errors import PostolkaError
+from postolka.run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+#: Hex digits of a key that stand in a store path's name.
+KEY_LENGTH = 32
+#: With less room left than this, a failure is taken for a full disk.
+_FULL_BYTES = 16 << 20
+
+
+def digest(data: object) -> str:
+    """Return the SHA-256 of `data` (plain lists, dictionaries, strings, numbers) as canonical JSON.
+
+    Raises TypeError for anything that JSON can't hold, so that no input is hashed by its repr.
+    """
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Store:
+    """A store in the directory `root`, which is made when it is first written to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str, key: str) -> Path:
+        """Return where the result called `name` with inputs `key` is, or will be."""
+        return self.root / f"{key[:KEY_LENGTH]}-{name}"
+
+    def get(self, name: str, key: str) -> Path | None:
+        """Return the finished path, or None."""
+        path = self.path(name, key)
+        return path if path.exists() else None
+
+    def realise(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
+        """Return the finished path, made by `make` if it isn't there yet.
+
+        `make` gets a path that doesn't exist and leaves a file or a directory there. Whatever it
+        raises, nothing stays. A second build with the same key waits for the first.
+        """
+        path = self.path(name, key)
+        if path.exists():
+            return path
+        with self._explained(), self._locked(key):
+            if path.exists():
+                return path
+            self._clean(key)
+            making = self.root / ".making" / path.name
+            making.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                make(making)
+                _finish(making)
+                making.rename(path)
+            except BaseException:
+                with self._explained():
+                    _remove(making)
+                raise
+            _sync(self.root)
+        return path
+
+    def remember(self, fast_key: str, name: str, path: Path) -> None:
+        """Note that the inputs hashed to `fast_key` lead to the store path `path`."""
+        index = self.root / ".index"
+        with self._explained():
+            index.mkdir(parents=True, exist_ok=True)
+            entry = index / f"{fast_key[:KEY_LENGTH]}-{name}"
+            new = entry.with_name(f".{entry.name}.{os.getpid()}")
+            new.write_text(path.name)
+            new.rename(entry)
+
+    def recall(self, fast_key: str, name: str) -> Path | None:
+        """Return the store path noted for `fast_key`, if it is still there."""
+        entry = self.root / ".index" / f"{fast_key[:KEY_LENGTH]}-{name}"
+        try:
+            path = self.root / entry.read_text()
+        except FileNotFoundError:
+            return None
+        return path if path.exists() else None
+
+    @contextlib.contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Hold the key's lock; the kernel drops it when the process dies."""
+        locks = self.root / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with (locks / key[:KEY_LENGTH]).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _clean(self, own_key: str) -> None:
+        """Remove what killed builds left in .making; live builds hold their key's lock."""
+        for left in sorted((self.root / ".making").glob("*")):
+            if left.name.startswith(own_key[:KEY_LENGTH]):
+                _remove(left)
+                continue
+            with (self.root / ".locks" / left.name[:KEY_LENGTH]).open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                _remove(left)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn a full disk, however a step reports it, into an error that says so."""
+        try:
+            yield
+        except (OSError, PostolkaError) as error:
+            full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+            if not full and "No space left on device" not in str(error):
+                if isinstance(error, PostolkaError):
+                    raise
+                raise PostolkaError(str(self.root), str(error)) from error
+            with contextlib.suppress(OSError):
+                free = shutil.disk_usage(self.root).free
+                raise self._full(free) from error
+            raise
+
+    def _full(self, free_bytes: int) -> PostolkaError:
+        return PostolkaError(
+            str(self.root),
+            f"no space left on the disk ({free_bytes >> 20} MiB free after cleaning up)",
+            hint="free some space, or set POSTOLKA_HOME to a directory on a larger disk",
+        )
+
+
+def _finish(path: Path) -> None:
+    """Write `path` out to the disk and take away write permission.
+
+    Below a directory modes are content (they are part of a root file system), so only its own mode
+    is changed there.
+    """
+    path.chmod(0o555 if path.is_dir() else 0o444)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Make everything below `path` survive a power cut: syncfs(2) on its file system."""
+    run(["sync", "--file-system", str(path)])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
