@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyinfra_deploys.room import read
+from pyinfra_deploys.room import units as units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ def deploy(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
-        def call(*arguments: object, **keywords: object) -> None:
+        def call(*arguments: Any, **keywords: Any) -> None:  # noqa: ANN401 - as they come
             from pyinfra.api.deploy import deploy as pyinfra_deploy  # noqa: PLC0415 - see above
 
             pyinfra_deploy(title)(function)(*arguments, **keywords)
@@ -36,12 +37,15 @@ def deploy(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 def install(package: str, settings: Settings, *, extra: Mapping[str, bytes] | None = None) -> None:
     """Install the tree of the room `package` (its `__name__`) and enable its units.
 
-    `extra` maps more absolute paths in the image to their bytes.
+    `extra` maps more absolute paths in the image to their bytes. Everything is rendered here and
+    now, so that a mistake in a template is known before anything is done.
     """
     from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
     from pyinfra_deploys.operations import tree, units  # noqa: PLC0415 - see above
+    from pyinfra_deploys.tree import entries  # noqa: PLC0415 - see above
 
     room = read(sys.modules[package])
-    house = server.house(settings)
-    tree.install(name="Install files", room=room, settings=settings, house=house, extra=extra or {})
-    units.enabled(name="Enable units", room=room)
+    files = entries(room, settings, server.house(settings), extra or {})
+    tree.install(name="Install files", entries=files)
+    wanted = [unit.name for unit in units_of((room,), settings)]
+    units.enabled(name="Enable units", units=wanted, masked=list(room.masked))

@@ -1,0 +1,1 @@
+"""What our operations have to know about a machine."""

@@ -1,0 +1,46 @@
+"""Which units of systemd start at boot: decided while baking, without a systemd that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from pyinfra_deploys.facts.units import UnitFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+#: States that `systemctl enable` can't change: there is nothing in [Install].
+_FIXED = {"static", "generated", "transient"}
+
+
+@operation()
+def enabled(
+    units: Sequence[str], masked: Sequence[str] = ()
+) -> Generator[StringCommand, None, None]:
+    """Enable `units` and mask `masked`; nothing is started or stopped.
+
+    Works on a live system and in a root where none runs. A masked unit needn't exist.
+
+    Raises OperationError for a unit that isn't there or has no [Install] section.
+    """
+    both = sorted(set(units) & set(masked))
+    if both:
+        raise OperationError(f"both enabled and masked: {', '.join(both)}")
+    if not units and not masked:
+        return
+    states = host.get_fact(UnitFiles, units=[*units, *masked])
+    for unit in units:
+        if unit in states and (not states[unit] or states[unit] in _FIXED):
+            state = states[unit] or "not there"
+            raise OperationError(f"{unit} can't be enabled: it is {state}")
+    wrong = [unit for unit in units if states.get(unit) != "enabled"]
+    unmasked = [unit for unit in masked if states.get(unit) != "masked"]
+    hidden = [unit for unit in wrong if states.get(unit) in {"masked", "masked-runtime"}]
+    for verb, names in (("unmask", hidden), ("enable", wrong), ("mask", unmasked)):
+        if names:
+            yield StringCommand("systemctl", "--quiet", verb, *map(QuoteString, names))
