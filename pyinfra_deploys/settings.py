@@ -73,6 +73,14 @@ class MariadbSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SshSettings:
+    """Who may come in as an operator."""
+
+    root_login: bool = False
+    """sshd PermitRootLogin, with a key: for a machine whose only account is root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All build-time settings, one section a room."""
 
@@ -81,6 +89,7 @@ class Settings:
     dovecot: DovecotSettings = field(default_factory=DovecotSettings)
     opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
     mariadb: MariadbSettings = field(default_factory=MariadbSettings)
+    ssh: SshSettings = field(default_factory=SshSettings)
 
     def is_on(self, path: str) -> bool:
         """Return the boolean setting at the dotted `path`."""
