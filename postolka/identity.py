@@ -1,0 +1,229 @@
+"""Make the identity of a new instance: keys, passwords, its data as user-data, and its zone.
+
+Everything secret is made here, with the operating system's random numbers, and written nowhere but
+into the files that `write` leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bcrypt
+import jinja2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from postolka import dns
+from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.home import CHECKOUT
+from postolka.instance import grammar, keys
+from postolka.instance.parse import parse
+from postolka.instance.templates import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pyinfra_deploys.room import Port
+
+#: EC2 takes no more, counted before base64.
+EC2_USER_DATA_BYTES = 16384
+
+#: The image's login user, whose keys cloud-init installs.
+LOGIN_USER = "admin"
+_ADMIN = "admin"
+_QUOTA_MIB = 1024
+_RSA_BITS = 2048
+#: A login costs 60 ms at 10. More would buy nothing for passwords of 120 random bits.
+_BCRYPT_ROUNDS = 10
+_PASSWORD_BYTES = 15
+_TLS_KEYS = ("key", "next_key")
+_DATABASE_ACCOUNTS = ("postfix", "dovecot", "dovecot_quota", "postfixadmin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for; names in lower case, not yet checked."""
+
+    domain: str
+    hostname: str
+    addresses: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    """Local parts of the mailboxes to create."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The files of a new instance."""
+
+    user_data: bytes
+    zone: str
+    credentials: dict[str, Any]
+    """As credentials.json holds it; `ssh.key` is filled in by `write`."""
+    ssh_private_key: bytes
+    ssh_public_key: str
+
+
+def check(request: Request) -> None:
+    """Raise ProblemsError naming everything that is wrong with `request`."""
+    checks = [("DOMAIN", request.domain, grammar.dns_name)]
+    if not grammar.dns_name(request.domain) or not request.hostname.endswith(request.domain):
+        # Otherwise the name comes from the domain, and one problem would be told twice.
+        checks.append(("--hostname", request.hostname, grammar.hostname))
+    checks += [("--address", item, grammar.address) for item in request.addresses]
+    checks += [("--account", item, grammar.local_part) for item in request.accounts]
+    problems = [
+        Problem(option, f'"{value}" {problem}')
+        for option, value, test in checks
+        if (problem := test(value))
+    ]
+    for option, values in (("--address", request.addresses), ("--account", request.accounts)):
+        problems += [
+            Problem(option, f'"{value}" is given more than once')
+            for value in sorted(set(values))
+            if values.count(value) > 1
+        ]
+    if problems:
+        raise ProblemsError("instance new", problems)
+
+
+def make(request: Request, *, serial: int, ports: Iterable[Port]) -> Identity:
+    """Make the identity that `request` asks for. Raises ProblemsError for a bad request."""
+    check(request)
+    admin = _account(_ADMIN, request.domain)
+    accounts = [
+        admin if name == _ADMIN else _account(name, request.domain) for name in request.accounts
+    ]
+    ssh = ed25519.Ed25519PrivateKey.generate()
+    public = ssh.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    ssh_public_key = f"{public.decode('ascii')} {LOGIN_USER}@{request.hostname}"
+    data = _render(
+        "instance.yaml.j2",
+        serial=serial,
+        hostname=request.hostname,
+        addresses=request.addresses,
+        domain=request.domain,
+        admin=admin,
+        accounts=accounts,
+        dkim=_dkim_keys(),
+        tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
+        database={name: _password() for name in _DATABASE_ACCOUNTS},
+    )
+    boundary = f"postolka-{hashlib.sha256(data.encode()).hexdigest()[:32]}"
+    user_data = _render("user-data.j2", boundary=boundary, ssh_key=ssh_public_key, instance=data)
+    instance = parse(user_data.encode("ascii"))
+    return Identity(
+        user_data=user_data.encode("ascii"),
+        zone=dns.zone(instance, ports),
+        credentials={
+            "hostname": request.hostname,
+            "accounts": _logins(accounts or [admin]),
+            "admin": _logins([admin])[0],
+            "ssh": {"user": LOGIN_USER, "key": ""},
+        },
+        ssh_private_key=ssh.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        ),
+        ssh_public_key=f"{ssh_public_key}\n",
+    )
+
+
+def write(identity: Identity, directory: Path) -> None:
+    """Write the files of `identity` to `directory`, which must be absent or empty: all or nothing.
+
+    Raises PostolkaError where the directory holds something or can't be written.
+    """
+    where = str(directory)
+    directory = directory.absolute()
+    try:
+        refuse_used(directory)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        try:
+            _fill(work, identity, directory)
+            work.rename(directory)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        problem = f"can't be written: {error.strerror or error}"
+        raise PostolkaError(where, problem, hint="choose another -o DIR") from error
+
+
+def refuse_used(directory: Path) -> None:
+    """Raise PostolkaError where `directory` is there and holds something, or is a file."""
+    hint = "choose another -o DIR, or remove this one: its keys can't be made again"
+    if directory.is_dir() and not directory.is_symlink():
+        if any(directory.iterdir()):
+            raise PostolkaError(str(directory), "is not empty", hint=hint)
+    elif directory.exists() or directory.is_symlink():
+        raise PostolkaError(str(directory), "is not a directory", hint=hint)
+
+
+def _fill(work: Path, identity: Identity, home: Path) -> None:
+    credentials = {**identity.credentials}
+    credentials["ssh"] = {**credentials["ssh"], "key": str(home / "ssh-key")}
+    files: Sequence[tuple[str, int, bytes]] = (
+        ("user-data", 0o600, identity.user_data),
+        ("zone", 0o644, identity.zone.encode("ascii")),
+        ("credentials.json", 0o600, f"{json.dumps(credentials, indent=2)}\n".encode("ascii")),
+        ("ssh-key", 0o600, identity.ssh_private_key),
+        ("ssh-key.pub", 0o644, identity.ssh_public_key.encode("ascii")),
+    )
+    for name, mode, content in files:
+        descriptor = os.open(work / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+
+
+def _render(template: str, **values: object) -> str:
+    loader = jinja2.FileSystemLoader(CHECKOUT / "cloud-init")
+    return environment(loader).get_template(template).render(**values)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+def _account(local_part: str, domain: str) -> dict[str, Any]:
+    password = _password()
+    salt = bcrypt.gensalt(_BCRYPT_ROUNDS)
+    return {
+        "address": f"{local_part}@{domain}",
+        "password": password,
+        "password_hash": bcrypt.hashpw(password.encode("ascii"), salt).decode("ascii"),
+        "quota_mib": _QUOTA_MIB,
+    }
+
+
+def _logins(accounts: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
+    return [{name: account[name] for name in ("address", "password")} for account in accounts]
+
+
+def _dkim_keys() -> list[dict[str, str]]:
+    """Make both keys; a selector is named by its key, so it never stands for another one."""
+    made = (
+        ("rsa", keys.encode(rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS))),
+        ("ed25519", keys.encode(ed25519.Ed25519PrivateKey.generate())),
+    )
+    return [
+        {
+            "selector": f"{algorithm}-{keys.spki_sha256(key)[:8]}",
+            "algorithm": algorithm,
+            "private_key": key,
+        }
+        for algorithm, key in made
+    ]
