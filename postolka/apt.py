@@ -6,6 +6,7 @@ matter. Every index is checked against the signatures of the host's debian-archi
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from postolka.lock import Lock, Package, Suite
 from postolka.run import CommandError, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ARCHITECTURE = "amd64"
 CODENAME = "trixie"
@@ -78,6 +79,20 @@ def _configured() -> dict[str, str]:
         if archive and not address.startswith("cdrom:"):
             found.setdefault(archive, address)
     return found
+
+
+def lock(
+    directory: Path, wanted: Mapping[str, Iterable[str]], progress: Callable[[str], None]
+) -> Lock:
+    """Return a new lock of what each set in `wanted` needs; apt's lists are kept in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        apt = Apt(directory)
+        progress(f"fetching the indexes of {CODENAME}")
+        suites = apt.update()
+        progress("resolving packages: " + ", ".join(wanted))
+        return apt.resolve(wanted, suites)
 
 
 class Apt:

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 #: Hex digits of a key that stand in a store path's name.
 KEY_LENGTH = 32
-#: With less room left than this, a failure is taken for a full disk.
-_FULL_BYTES = 16 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def digest(data: object) -> str:
@@ -129,22 +128,23 @@ class Store:
         try:
             yield
         except (OSError, PostolkaError) as error:
-            full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-            if not full and "No space left on device" not in str(error):
-                if isinstance(error, PostolkaError):
-                    raise
-                raise PostolkaError(str(self.root), str(error)) from error
-            with contextlib.suppress(OSError):
-                free = shutil.disk_usage(self.root).free
-                raise self._full(free) from error
+            number = error.errno if isinstance(error, OSError) else None
+            if number in _FULL or "No space left on device" in str(error):
+                raise _full(self.root) from error
+            if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                raise PostolkaError(
+                    str(self.root), str(error), hint="run as root, or set POSTOLKA_HOME"
+                ) from error
             raise
 
-    def _full(self, free_bytes: int) -> PostolkaError:
-        return PostolkaError(
-            str(self.root),
-            f"no space left on the disk ({free_bytes >> 20} MiB free after cleaning up)",
-            hint="free some space, or set POSTOLKA_HOME to a directory on a larger disk",
-        )
+
+def _full(directory: Path) -> PostolkaError:
+    free = shutil.disk_usage(directory).free >> 20
+    return PostolkaError(
+        str(directory),
+        f"no space left on the disk ({free} MiB are free after cleaning up)",
+        hint="free some space, or set POSTOLKA_HOME to a directory on a larger disk",
+    )
 
 
 def _finish(path: Path) -> None:

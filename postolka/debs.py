@@ -1,0 +1,168 @@
+"""The cache of locked .deb files: home.debs()/SHA256.deb, verified on arrival and before use.
+
+The host's apt fetches, so its proxies and credentials apply, but no index is involved: what
+arrives is a locked package or nothing.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postolka import apt
+from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.lock import REFRESH
+from postolka.run import CommandError, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from postolka.lock import Package
+
+#: Unreferenced .deb files are evicted, oldest use first, until the cache is below this.
+LIMIT_BYTES = 3 << 30
+_HELPER = "/usr/lib/apt/apt-helper"
+_UNTIL_WE_DIE = ("setpriv", "--pdeathsig", "KILL", "--")
+_WORKERS = 4
+_BATCH = 8
+_MIB = 1 << 20
+
+
+class Debs:
+    """The cache in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, package: Package) -> Path:
+        """Return where the package's file is, once it has been fetched."""
+        return self.directory / f"{package.sha256}.deb"
+
+    def fetch(self, packages: Collection[Package], progress: Callable[[str], None]) -> None:
+        """Make every package's file present and verified.
+
+        Raises ProblemsError naming each package that the mirror doesn't have as locked.
+        """
+        present = self._verified([p for p in packages if self.path(p).exists()])
+        missing = sorted(set(packages) - present)
+        if not missing:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / ".lock").open("w") as lock:
+            # Another build may be fetching the same: wait, then fetch what is still missing.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in self.directory.glob(".fetching-*"):
+                shutil.rmtree(left)
+            missing = [package for package in missing if not self.path(package).exists()]
+            _check_room(self.directory, missing)
+            if missing:
+                self._download(missing, progress)
+            self.evict(packages)
+
+    def evict(self, keep: Iterable[Package], limit_bytes: int | None = None) -> None:
+        """Remove files that aren't in `keep`, oldest use first, until the cache is small enough."""
+        limit = LIMIT_BYTES if limit_bytes is None else limit_bytes
+        kept = {self.path(package) for package in keep}
+        files = [(path, path.stat()) for path in self.directory.glob("*.deb")]
+        total = sum(status.st_size for _, status in files)
+        for path, status in sorted(files, key=lambda item: (item[1].st_mtime_ns, item[0])):
+            if total <= limit:
+                break
+            if path not in kept:
+                path.unlink(missing_ok=True)
+                total -= status.st_size
+
+    def _verified(self, packages: Iterable[Package]) -> set[Package]:
+        """Return those whose cached file has the locked hash; a file that hasn't is removed."""
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            checked = list(pool.map(lambda p: (p, sha256(self.path(p)) == p.sha256), packages))
+        for package, is_right in checked:
+            if is_right:
+                os.utime(self.path(package))  # eviction goes by the last use
+            else:
+                self.path(package).unlink(missing_ok=True)
+        return {package for package, is_right in checked if is_right}
+
+    def _download(self, packages: Sequence[Package], progress: Callable[[str], None]) -> None:
+        mirrors = apt.mirrors()
+        total = sum(package.size for package in packages)
+        batches = [packages[i : i + _BATCH] for i in range(0, len(packages), _BATCH)]
+        done = 0
+        problems: list[Problem] = []
+        with (
+            tempfile.TemporaryDirectory(prefix=".fetching-", dir=self.directory) as directory,
+            concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool,
+        ):
+            jobs = {
+                pool.submit(self._batch, batch, mirrors, Path(directory)): batch
+                for batch in batches
+            }
+            try:
+                for job in concurrent.futures.as_completed(jobs):
+                    problems += job.result()
+                    done += sum(package.size for package in jobs[job])
+                    progress(f"fetching packages: {done // _MIB} of {total // _MIB} MiB")
+            finally:
+                pool.shutdown(cancel_futures=True)
+        if problems:
+            raise ProblemsError("the mirror", problems, hint=REFRESH)
+
+    def _batch(
+        self, packages: Sequence[Package], mirrors: dict[str, str], directory: Path
+    ) -> list[Problem]:
+        """Fetch some packages with one connection; return what went wrong, package by package."""
+        words = []
+        for package in packages:
+            new = directory / f"{package.sha256}.deb"
+            address = mirrors[package.archive] + package.path
+            words += [address, str(new), f"SHA256:{package.sha256}"]
+        said = ""
+        try:
+            run([*_UNTIL_WE_DIE, _HELPER, "-o", "APT::Sandbox::User=root", "download-file", *words])
+        except CommandError as error:
+            said = error.output
+        problems = []
+        for package in packages:
+            new = directory / f"{package.sha256}.deb"
+            if new.exists() and sha256(new) == package.sha256:
+                new.chmod(0o644)
+                new.rename(self.path(package))
+            else:
+                reason = _reason(package, said)
+                problems.append(Problem(package.name, f"{package.version}: {reason}"))
+        return problems
+
+
+def _check_room(directory: Path, packages: Sequence[Package]) -> None:
+    size = sum(package.size for package in packages)
+    free = shutil.disk_usage(directory).free
+    if free < size:
+        raise PostolkaError(
+            str(directory),
+            f"{size // _MIB} MiB of packages are to be fetched, and {free // _MIB} MiB are free",
+            hint="free some space, or set POSTOLKA_HOME to a directory on a larger disk",
+        )
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(package: Package, said: str) -> str:
+    """Return why a package didn't arrive, from what apt said about its batch."""
+    name = re.escape(package.path.rpartition("/")[2])
+    if re.search(rf"{name}\s+404", said):
+        return "is no longer there"
+    if re.search(rf"(?:{name}.*)?Hash Sum mismatch", said):
+        return "arrived with another content than the locked one"
+    last = [line for line in said.splitlines() if line.startswith(("E:", "W:"))]
+    return last[-1].partition(": ")[2] if last else "did not arrive"
