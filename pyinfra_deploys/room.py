@@ -3,6 +3,7 @@
 A room is a package `pyinfra_deploys.<service>` whose module constants are data:
 
     PACKAGES   names of the Debian packages it needs                        tuple[str, ...]
+    DEBCONF    answers to their questions, as debconf-set-selections reads  tuple[str, ...]
     USERS      system accounts with pinned ids                              tuple[User, ...]
     PORTS      what it listens on                                           tuple[Port, ...]
     EGRESS     what it may reach outside                                    tuple[Egress, ...]
@@ -115,6 +116,7 @@ class Room:
     name: str
     folder: Path
     packages: tuple[str, ...] = ()
+    debconf: tuple[str, ...] = ()
     users: tuple[User, ...] = ()
     ports: tuple[Port, ...] = ()
     egress: tuple[Egress, ...] = ()
@@ -141,6 +143,7 @@ def read(module: ModuleType) -> Room:
         name: getattr(module, name.upper())
         for name in (
             "packages",
+            "debconf",
             "users",
             "ports",
             "egress",

@@ -1,20 +1,36 @@
-"""MariaDB: domains, mailboxes and aliases, on a socket only."""
+"""MariaDB: domains, mailboxes and aliases, on a socket only.
+
+The server's core without Debian's mariadb-server: that package brings Galera and a setuid helper,
+and its maintainer script makes a data directory, which belongs on the state partition. So the unit
+and the first start of the data directory are this room's.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Unit
+from pyinfra_deploys.room import State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-PACKAGES = ("mariadb-server",)
-UNITS = (Unit(name="mariadb.service"),)
+PACKAGES = ("mariadb-client", "mariadb-server-core")
+USERS = (User(name="mysql", id=120, comment="MariaDB Server"),)
+# Without instance data too: on a socket it is nobody's open door, and its first start, one of the
+# slowest steps of a first boot, runs beside cloud-init.
+UNITS = (
+    Unit(name="mariadb-init.service", needs_instance=False),
+    Unit(name="mariadb.service", needs_instance=False),
+)
+STATE = (State(path="/var/lib/mysql", kind="precious"),)
+CHECKS = (
+    # Verbose help is written after the whole configuration is read; an unknown option is an error.
+    ("/usr/sbin/mariadbd", "--user=mysql", "--verbose", "--help"),
+)
 
 
 @deploy("MariaDB")
 def mariadb(settings: Settings) -> None:
-    """Install the database server's configuration."""
+    """Install the database server's configuration, its units, and the rights of its accounts."""
     install(__name__, settings)

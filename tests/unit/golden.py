@@ -1,0 +1,100 @@
+"""Rendered files, compared with the copies in tests/unit/golden/ROOM/.
+
+After a wanted change of a template: `POSTOLKA_GOLDEN=write pytest tests/unit`, then read the diff.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from postolka.instance.model import (
+    Account,
+    Admin,
+    Database,
+    DkimKey,
+    Domain,
+    Instance,
+    Secret,
+    Tls,
+)
+from postolka.instance.templates import attributes, environment
+from pyinfra_deploys import room as rooms
+from pyinfra_deploys import server
+from pyinfra_deploys.settings import Settings
+from pyinfra_deploys.tree import entries
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_FOLDER = Path(__file__).parent / "golden"
+_KEY = Secret("MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f")
+
+#: An instance whose texts are the same in every run. Its keys are made of the bytes 0 to 31.
+EXAMPLE = Instance(
+    serial=1,
+    hostname="mail.example.test",
+    addresses=("192.0.2.25", "2001:db8::25"),
+    admin=Admin(address="admin@example.test", password_hash=Secret("$6$salt$hash")),
+    domains=(
+        Domain(
+            name="example.test",
+            dkim=(
+                DkimKey(selector="r1", algorithm="rsa", private_key=_KEY),
+                DkimKey(selector="e1", algorithm="ed25519", private_key=_KEY),
+            ),
+        ),
+        Domain(
+            name="example.net",
+            dkim=(DkimKey(selector="r1", algorithm="rsa", private_key=_KEY),),
+        ),
+    ),
+    tls=Tls(key=_KEY, next_key=_KEY),
+    database=Database(
+        postfix=Secret("postfix-password"),
+        dovecot=Secret("dovecot-password"),
+        dovecot_quota=Secret("dovecot-quota-password"),
+        postfixadmin=Secret("postfixadmin-password"),
+    ),
+    accounts=(Account(address="alice@example.test", password_hash=Secret("$6$salt$hash")),),
+)
+
+
+def baked(module: ModuleType, settings: Settings | None = None) -> dict[str, bytes]:
+    """Return the files that the room `module` bakes, by path."""
+    settings = settings or Settings()
+    room = rooms.read(module)
+    found = entries(room, settings, server.house(settings), {})
+    return {entry.path: entry.content for entry in found if entry.kind == "file"}
+
+
+def rendered(
+    module: ModuleType, instance: Instance = EXAMPLE, settings: Settings | None = None
+) -> dict[str, str]:
+    """Return the files that the room `module` has rendered at boot, by path."""
+    house = server.house(settings or Settings())
+    room = rooms.read(module)
+    templates = environment(jinja2.FileSystemLoader(room.instance))
+    names = {
+        "instance": instance,
+        "settings": attributes(house["settings"]),
+        "house": house,
+        "machine": attributes({"rndc_key": "cm5kYw=="}),
+    }
+    return {
+        path: templates.get_template(template).render(**names)
+        for path, template, _ in rooms.instance_files(room)
+    }
+
+
+def check(room: str, path: str, content: str | bytes) -> None:
+    """Assert that `content` is what golden/ROOM/ has for `path`."""
+    text = content.decode() if isinstance(content, bytes) else content
+    file = _FOLDER / room / path.strip("/").replace("/", "_")
+    if os.environ.get("POSTOLKA_GOLDEN") == "write":
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert text == file.read_text()

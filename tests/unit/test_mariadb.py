@@ -1,0 +1,51 @@
+"""The database's configuration and the rights of its accounts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from pyinfra_deploys import mariadb
+from pyinfra_deploys.settings import MariadbSettings, Settings
+from tests.unit import golden
+
+_CONFIGURATION = "/etc/mysql/mariadb.conf.d/90-postolka.cnf"
+_GRANTS = "/etc/mysql/postolka-grants.sql"
+
+
+def test_configuration_is_golden() -> None:
+    """The server's configuration is the one that was read and tried."""
+    golden.check("mariadb", _CONFIGURATION, golden.baked(mariadb)[_CONFIGURATION])
+
+
+def test_grants_are_golden() -> None:
+    """The accounts' passwords and rights are the ones that were read and tried."""
+    golden.check("mariadb", _GRANTS, golden.rendered(mariadb)[_GRANTS])
+
+
+def test_buffer_pool_is_a_setting() -> None:
+    """mariadb.buffer_pool_mib is InnoDB's buffer pool."""
+    settings = replace(Settings(), mariadb=MariadbSettings(buffer_pool_mib=512))
+    text = golden.baked(mariadb, settings)[_CONFIGURATION].decode()
+    assert "innodb_buffer_pool_size = 512M\n" in text
+
+
+def test_only_dovecot_and_postfixadmin_may_read_password_hashes() -> None:
+    """No grant but theirs covers mailbox.password."""
+    text = golden.rendered(mariadb)[_GRANTS]
+    form = re.compile(r"^GRANT (.*?)\n  ON (\S+) TO '(\w+)'@'localhost';", re.MULTILINE)
+    grants = form.findall(text)
+    assert len(grants) == text.count("GRANT ") - text.count("GRANT OPTION")
+    readers = {
+        account
+        for rights, table, account in grants
+        if table in {"postfixadmin.*", "postfixadmin.mailbox"}
+        and ("(" not in rights or "password" in rights)
+    }
+    assert readers == {"dovecot", "postfixadmin"}
+
+
+def test_database_has_no_port() -> None:
+    """Nothing reaches the database by TCP, not even from this machine."""
+    assert "\nskip-networking\n" in golden.baked(mariadb)[_CONFIGURATION].decode()
+    assert not hasattr(mariadb, "PORTS")
