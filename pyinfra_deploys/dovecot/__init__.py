@@ -5,13 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Unit
+from pyinfra_deploys.room import Port, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("dovecot-imapd", "dovecot-lmtpd", "dovecot-mysql")
+USERS = (
+    User(name="dovecot", id=125, home="/usr/lib/dovecot", comment="Dovecot mail server"),
+    User(name="dovenull", id=126, comment="Dovecot login user"),
+    # dovecot-core depends on ssl-cert; nobody is in the group, and no certificate of it is used.
+    User(name="ssl-cert", id=127, is_group_only=True),
+    User(name="vmail", id=5000, home="/var/vmail", comment="Owner of all mail"),
+)
+PORTS = (
+    Port(number=143, name="imap", tls="starttls"),
+    Port(number=993, name="imaps", tls="implicit", setting="dovecot.imaps"),
+)
 UNITS = (Unit(name="dovecot.service"),)
+STATE = (
+    State(path="/var/vmail", kind="precious"),
+    State(path="/var/lib/dovecot", kind="rebuildable"),
+)
 
 
 @deploy("Dovecot")
