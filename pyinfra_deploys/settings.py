@@ -2,18 +2,23 @@
 
 The only reader of group_data. A section's class is named after its room and a key in group_data is
 `<section>_<field>`. Parsing is total: every problem is reported at once, sorted by path.
-Pure: no I/O, no clock, no environment.
+Pure: no I/O but reading the given file, no clock, no environment.
 """
 
 from __future__ import annotations
 
+import ast
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from postolka.errors import Problem, ProblemsError
+from postolka.errors import PostolkaError, Problem, ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+#: Keys of pyinfra's own SSH connector, which stand beside the settings in a host's data.
+_CONNECTOR_PREFIX = "ssh_"
 
 
 def _whole(default: int, low: int, high: int) -> Any:  # noqa: ANN401 - dataclasses.field is Any
@@ -62,6 +67,10 @@ class OpendkimSettings:
 
     minimum_key_bits: int = _whole(1024, 512, 4096)
     """OpenDKIM MinimumKeyBits: RSA signatures by shorter keys don't count (RFC 8301)."""
+    ed25519: bool = True
+    """A second signature by the domain's Ed25519 key on each outgoing mail (RFC 8463)."""
+    memory_max_mib: int = _whole(128, 32, 65536)
+    """systemd MemoryMax of each OpenDKIM process, MiB: it leaks, and is started afresh there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,22 @@ class MariadbSettings:
 
     buffer_pool_mib: int = _whole(64, 16, 65536)
     """MariaDB innodb_buffer_pool_size, MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindSettings:
+    """Memory of the resolver."""
+
+    max_cache_mib: int = _whole(64, 8, 65536)
+    """BIND max-cache-size, MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftablesSettings:
+    """What the firewall lets through beside the services' own flows."""
+
+    apt: bool = False
+    """apt may fetch packages: for a machine that apt keeps up to date, which an image isn't."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +114,8 @@ class Settings:
     dovecot: DovecotSettings = field(default_factory=DovecotSettings)
     opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
     mariadb: MariadbSettings = field(default_factory=MariadbSettings)
+    bind: BindSettings = field(default_factory=BindSettings)
+    nftables: NftablesSettings = field(default_factory=NftablesSettings)
     ssh: SshSettings = field(default_factory=SshSettings)
 
     def is_on(self, path: str) -> bool:
@@ -101,20 +128,81 @@ class Settings:
         return asdict(self)
 
 
+def load(path: Path) -> Settings:
+    """Read a group_data file as pyinfra does, but refuse what isn't `name = literal`.
+
+    Nothing in it is executed, so reading settings can't do anything else. A file that isn't there
+    sets nothing.
+
+    Raises ProblemsError naming each other statement, and what `parse` finds.
+    """
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        module = ast.parse(path.read_text(), filename=str(path))
+    except FileNotFoundError:
+        return Settings()
+    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise PostolkaError(f"{where}{line}", f"not Python: {error}") from error
+    data: dict[str, object] = {}
+    problems: list[Problem] = []
+    for statement in module.body:
+        match statement:
+            case ast.Expr(value=ast.Constant(value=str())):
+                continue  # a docstring
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                pass
+            case _:
+                problems.append(Problem(f"line {statement.lineno}", "not `name = literal`"))
+                continue
+        try:
+            data[name] = ast.literal_eval(value)
+        except (ValueError, TypeError, SyntaxError):
+            problems.append(Problem(f"line {statement.lineno}", f"{name} is not a literal"))
+    if problems:
+        raise ProblemsError(where, problems, hint="group_data holds `name = literal` only")
+    return parse(data, where=where)
+
+
+def of_host(data: Mapping[str, object]) -> Settings:
+    """Take the settings out of a pyinfra host's data, which hold its connection's keys, too.
+
+    Raises ProblemsError as `parse` does, for every key that begins as a section's do.
+    """
+    sections = tuple(f"{section}_" for section in get_type_hints(Settings))
+    known = _names()
+    return parse(
+        {
+            key: value
+            for key, value in data.items()
+            if key in known or (key.startswith(sections) and not key.startswith(_CONNECTOR_PREFIX))
+        },
+        where="host data",
+    )
+
+
+def _names() -> frozenset[str]:
+    return frozenset(
+        f"{section}_{item.name}"
+        for section, kind in get_type_hints(Settings).items()
+        for item in fields(kind)
+    )
+
+
 def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
     """Build Settings from flat `data`; keys that aren't given keep their defaults.
 
     Raises ProblemsError naming every unknown key, wrong type and value out of range.
     """
     problems: list[Problem] = []
-    known: set[str] = set()
     sections: dict[str, Any] = {}
     for section, kind in get_type_hints(Settings).items():
         values: dict[str, object] = {}
         hints = get_type_hints(kind)
         for item in fields(kind):
             key = f"{section}_{item.name}"
-            known.add(key)
             if key not in data:
                 continue
             problem = _problem(data[key], hints[item.name], item.metadata.get("range"))
@@ -122,7 +210,7 @@ def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
                 problems.append(Problem(key, problem))
             values[item.name] = data[key]
         sections[section] = (kind, values)
-    problems += [Problem(key, "no such setting") for key in data if key not in known]
+    problems += [Problem(key, "no such setting") for key in sorted(data.keys() - _names())]
     if problems:
         raise ProblemsError(where, problems, hint="pyinfra_deploys/settings.py lists every setting")
     return Settings(**{name: kind(**values) for name, (kind, values) in sections.items()})
