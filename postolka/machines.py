@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from postolka import home
+from postolka import cgroups, home
 from postolka.errors import PostolkaError
 from postolka.processes import Process, interruptible, wait_for_end
 
@@ -269,6 +269,7 @@ def _text(path: Path | None) -> str | None:
 
 def _remove(path: Path) -> None:
     """Remove a directory; a process that is just dying may still write into it."""
+    cgroups.remove(path)
     shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(path)

@@ -22,6 +22,7 @@ from postolka.run import run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DATAGRAM = socket.SOCK_DGRAM
 _OWN = "/proc/thread-self/ns/net"
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postolka import home
+from postolka.run import ENVIRONMENT
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 #: proc(5): the fields of /proc/PID/stat behind the command's name start with the third.
 _STATE, _START = 3 - 3, 22 - 3
@@ -60,6 +64,37 @@ class Process:
                     found.append(Process.of(child))
                     queue.append(child)
         return found
+
+
+def program(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this code as a program of its own."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a `program`: none of ours but the way to the code and the home."""
+    return {
+        **ENVIRONMENT,
+        "PYTHONPATH": str(home.CHECKOUT),
+        "POSTOLKA_HOME": str(home.home().absolute()),
+    }
+
+
+def spawn(argv: Sequence[str], log: Path) -> Process:
+    """Start a process that outlives this one, in a session of its own; it writes to `log`."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        argv[0],
+        list(argv),
+        environment(),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    return Process.of(pid)
 
 
 def wait_for_end(processes: Iterable[Process], timeout_seconds: float) -> bool:

@@ -1,0 +1,74 @@
+"""Pebble, a certificate authority that speaks ACME (RFC 8555), as the lab runs it. Pure: no I/O.
+
+https://github.com/letsencrypt/pebble
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from postolka.lab import keys, world
+
+PORT = 443
+MANAGEMENT_PORT = 15000
+DIRECTORY_URL = f"https://{world.ACME.name}/dir"
+_YEARS = timedelta(days=3650)
+
+
+def certificate(authority: ec.EllipticCurvePrivateKey, now: datetime) -> tuple[bytes, bytes]:
+    """Return the directory's certificate and key, both PEM, vouched for by `authority`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = (
+        _builder(world.ACME.name, key, now)
+        .issuer_name(_name("Postolka lab"))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(world.ACME.name)]), critical=False)
+        .sign(authority, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM), keys.pem(key)
+
+
+def authority_certificate(authority: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
+    """Return the certificate (DER) that vouches for the directory's server."""
+    made = (
+        _builder("Postolka lab", authority, now)
+        .issuer_name(_name("Postolka lab"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(authority, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.DER)
+
+
+def configuration(directory: str) -> str:
+    """Return pebble's configuration; certificate and key lie in `directory`."""
+    settings = {
+        "listenAddress": f"{world.ACME.ipv4}:{PORT}",
+        "managementListenAddress": f"{world.ACME.ipv4}:{MANAGEMENT_PORT}",
+        "certificate": f"{directory}/certificate.pem",
+        "privateKey": f"{directory}/key.pem",
+        "httpPort": 80,
+        "tlsPort": 443,
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": False,
+    }
+    return json.dumps({"pebble": settings}, indent=2)
+
+
+def _builder(name: str, key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + _YEARS)
+    )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
