@@ -64,7 +64,7 @@ class Request:
     """What to boot."""
 
     layers: Sequence[Path]
-    """Directories of the root, the uppermost last."""
+    """Directories of the root, highest first."""
     id: str
     """Id of the image."""
     name: str | None = None
@@ -160,7 +160,7 @@ def _identity(user_data: bytes | None) -> tuple[str, tuple[str, ...]]:
 
 def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:
     state = (request.state or directory / "state").absolute()
-    layers = ":".join(str(path).replace(":", r"\:") for path in reversed(request.layers))
+    layers = ":".join(str(path).replace(":", r"\:") for path in request.layers)
     name = cgroups.name(directory)
     nspawn = [
         "systemd-nspawn",

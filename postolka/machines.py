@@ -70,6 +70,23 @@ class Machine:
         """Whether its first process is alive."""
         return bool(self.processes) and self.processes[0].is_alive
 
+    def ssh(self) -> list[str]:
+        """Return the command that logs in; words after it are run there.
+
+        The host's key is remembered with the machine. Raises PostolkaError without a login.
+        """
+        if self.key is None or 22 not in self.ports:  # noqa: PLR2004 - SSH's port
+            raise PostolkaError(self.name, "has no SSH login")
+        options = {
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "accept-new",
+            "UserKnownHostsFile": str(self.directory / "known_hosts"),
+            "LogLevel": "ERROR",
+        }
+        words = ["ssh", "-F", "none", "-i", str(self.key), "-p", str(self.ports[22])]
+        words += [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return [*words, f"{self.user}@{self.host}"]
+
     def public(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {

@@ -119,6 +119,19 @@ def find(name: str = DEFAULT) -> Lab:
     return Lab(name)
 
 
+def zone_beside(user_data: Path | None) -> str:
+    """Return the text of the file `zone` beside a user-data file; empty if there is none."""
+    if user_data is None:
+        return ""
+    path = user_data.absolute().with_name("zone")
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise PostolkaError(str(path), f"can't be read: {error}") from error
+
+
 def start(
     name: str = DEFAULT, *, keep: bool = False, progress: Callable[[str], None] | None = None
 ) -> Lab:
