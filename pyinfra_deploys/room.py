@@ -41,7 +41,7 @@ class User:
 
     name: str
     id: int
-    """uid, and gid of the group of the same name; 100 to 999, or 5000 for the mail store."""
+    """uid, and gid of the group of the same name: 100 to 999, 1000 the operator, 5000 the mail."""
     home: str = "/nonexistent"
     shell: str = "/usr/sbin/nologin"
     comment: str = ""

@@ -1,35 +1,77 @@
-"""The system below every service: init, network, login, state directories."""
+"""The system below every service: init, network, login, journal, state directories.
+
+What must be the same in every image but would break a stock machine that carries the rooms (an
+empty fstab and machine-id, the host's name, the mounts of /home and /root) isn't here: the image's
+own layers do it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Unit
+from pyinfra_deploys.room import Attributes, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = (
-    "systemd",
-    "systemd-sysv",
+    "ca-certificates",
     "dbus",
+    "e2fsprogs",  # the state partition; cloud-init's network stage fails without resize2fs, too
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "less",
+    "libnss-myhostname",  # the machine knows its own name, without a line in /etc/hosts
     "libpam-systemd",
     "login",
-    "passwd",
-    "udev",
-    "kmod",
-    "e2fsprogs",
-    "iproute2",
-    "procps",
-    "zstd",
-    "sudo",
-    "less",
-    "ca-certificates",
     "netbase",
-    "linux-image-amd64",
+    "passwd",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "tzdata",
+    "udev",
+    "zstd",
+)
+# The accounts and groups that these packages make at install or at boot, by systemd-sysusers.
+USERS = (
+    User(name="systemd-network", id=110, home="/", comment="systemd Network Management"),
+    User(name="messagebus", id=112, comment="System Message Bus"),
+    User(name="systemd-journal", id=140, is_group_only=True),
+    User(name="render", id=143, is_group_only=True),
+    User(name="input", id=144, is_group_only=True),
+    User(name="sgx", id=145, is_group_only=True),
+    User(name="clock", id=146, is_group_only=True),
+    User(name="kvm", id=147, is_group_only=True),
+    # The operator: comes in by SSH with a key of the platform's, and has no password.
+    User(  # noqa: S604 - a login shell, no subprocess
+        name="admin",
+        id=1000,
+        home="/home/admin",
+        shell="/bin/bash",
+        comment="Operator",
+        groups=("adm", "sudo", "systemd-journal"),
+    ),
 )
 UNITS = (Unit(name="systemd-networkd.service", needs_instance=False),)
+STATE = (
+    State(path="/home", kind="precious"),
+    State(path="/root", kind="precious"),
+    State(path="/var/lib/systemd", kind="rebuildable"),
+    State(path="/var/log/journal", kind="rebuildable"),
+    State(path="/var/tmp", kind="cache"),  # noqa: S108 - a fact, not a file of ours
+)
+FILES = {
+    "/etc/sudoers.d/postolka": Attributes(mode="0440"),
+}
+CHECKS = (
+    ("visudo", "--check", "--quiet", "--file=/etc/sudoers.d/postolka"),
+    # Reads all of /etc and /usr/lib; a wrong line in any of them is an error.
+    ("systemd-tmpfiles", "--create", "--dry-run"),
+)
 
 
 @deploy("Base")
