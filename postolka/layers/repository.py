@@ -1,0 +1,64 @@
+"""A local apt repository that holds the locked packages of one set, and nothing else.
+
+apt checks each file that it takes against the index made here, whose hashes are the lock's.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import gzip
+import hashlib
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from postolka.run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from postolka.debs import Debs
+    from postolka.lock import Package
+
+SUITE = "locked"
+#: Below the repository: where the cache of .deb files is to be bound.
+POOL = "pool"
+
+
+def write(packages: Sequence[Package], debs: Debs, directory: Path, epoch: int) -> None:
+    """Write the repository's indexes into `directory`; its POOL is an empty directory."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        stanzas = list(pool.map(lambda package: _stanza(package, debs), packages))
+    text = "".join(stanzas).encode()
+    where = directory / "dists" / SUITE / "main" / "binary-amd64"
+    where.mkdir(parents=True)
+    (directory / POOL).mkdir()
+    # mtime=0: the bytes don't depend on when they were made.
+    files = {"Packages": text, "Packages.gz": gzip.compress(text, 1, mtime=0)}
+    hashes = ""
+    for name, content in files.items():
+        (where / name).write_bytes(content)
+        hashed = hashlib.sha256(content).hexdigest()
+        hashes += f" {hashed} {len(content)} main/binary-amd64/{name}\n"
+    date = datetime.fromtimestamp(epoch, UTC).strftime("%a, %d %b %Y %H:%M:%S UTC")
+    # Without Suite and Codename mmdebstrap finds no essential packages.
+    (directory / "dists" / SUITE / "Release").write_text(
+        f"Suite: {SUITE}\nCodename: {SUITE}\nDate: {date}\nArchitectures: amd64\n"
+        f"Components: main\nSHA256:\n{hashes}"
+    )
+
+
+def _stanza(package: Package, debs: Debs) -> str:
+    """Return the package's paragraph of the index; its control data are cached beside the file."""
+    deb = debs.path(package)
+    cached = deb.with_suffix(".control")
+    if not cached.exists():
+        new = deb.with_suffix(f".control.{os.getpid()}")
+        new.write_bytes(run(["dpkg-deb", "--field", str(deb)]))
+        new.rename(cached)
+    control = cached.read_text().rstrip("\n")
+    return (
+        f"{control}\nFilename: {POOL}/{deb.name}\nSize: {package.size}\n"
+        f"SHA256: {package.sha256}\n\n"
+    )
