@@ -129,7 +129,8 @@ class Apt:
     def resolve(self, wanted: Mapping[str, Iterable[str]], suites: tuple[Suite, ...]) -> Lock:
         """Return a lock with the closure of each set in `wanted`, the essential packages in each.
 
-        Only dependencies are followed, no recommendations: a room names what it needs.
+        Only dependencies are followed, no recommendations: a room names what it needs. Of the set
+        kernel only the kernel image itself is locked.
         """
         indexes = self._indexes()
         essential = {
@@ -141,6 +142,8 @@ class Apt:
         sets: dict[tuple[str, str], list[str]] = {}
         for label, names in wanted.items():
             for found in self._closure(label, sorted({*names, *essential})):
+                if label == "kernel" and not re.match(r"linux-image-\d", found[0]):
+                    continue
                 sets.setdefault(found, []).append(label)
         packages: dict[str, Package] = {}
         names = {name for name, _ in sets}

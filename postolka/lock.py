@@ -4,7 +4,7 @@ A JSON document, format 1, with one package a line so that a change reads well i
 
     {"format": 1,
      "suites": [{"archive", "suite", "codename", "date"}...],     date: of its InRelease, UTC
-     "wanted": {"image": [NAME...], "tools": [...], "lab": [...]},  what the sets were resolved for
+     "wanted": {"image": [NAME...], "kernel"..., "tools"..., "lab"...},  what the sets were resolved for
      "packages": [{"name", "version", "architecture", "archive", "path", "size", "sha256",
                    "sets": ["image"...]}...]}
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ARCHIVES = ("debian", "debian-security")
-SETS = ("image", "tools", "lab")
+#: image: installed in it; kernel: unpacked into it; tools and lab: unpacked roots of their own.
+SETS = ("image", "kernel", "tools", "lab")
 REFRESH = "postolka lock --update"
 _DATE = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -47,7 +48,7 @@ class Package:
     """Bytes of the .deb."""
     sha256: str
     sets: tuple[str, ...]
-    """Where it is used: image, tools, lab."""
+    """Where it is used: names out of SETS."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

@@ -6,13 +6,13 @@ from pyinfra_deploys import server
 
 #: Needed in the image but not on a machine that is administered by hand, so in no room.
 IMAGE = (
-    # The kernel's package wants something that makes an initrd. The image's is made by dracut in
-    # the tools root; this is the smallest package that satisfies the dependency, and its hooks are
-    # left out (layers/packages.py).
-    "tiny-initramfs",
     # mmdebstrap installs with the image's own apt.
     "apt",
 )
+
+#: The kernel follows this name of Debian's; only the image that it stands for is locked, since its
+#: other dependencies are there to make an initrd on the machine.
+KERNEL = ("linux-image-amd64",)
 
 #: Unpacked into the tools root: all that touches an image's bytes, so that the host doesn't.
 TOOLS = (
@@ -78,6 +78,7 @@ def wanted() -> dict[str, tuple[str, ...]]:
     """Return the names that each set of the lock is resolved for."""
     return {
         "image": tuple(sorted({*IMAGE, *server.packages()})),
+        "kernel": KERNEL,
         "tools": tuple(sorted(TOOLS)),
         "lab": tuple(sorted(LAB)),
     }

@@ -13,9 +13,6 @@ from pathlib import Path
 #: Patterns below the root of files and directories that go; their parents stay.
 _REMOVED = (
     "build",
-    "boot/initrd.img-*",
-    "initrd.img*",
-    "vmlinuz*",
     "dev/*",
     "etc/*-",
     "etc/aliases.db",

@@ -38,9 +38,6 @@ path-exclude=/usr/share/lintian/*
 path-exclude=/usr/share/locale/*
 path-include=/usr/share/doc/*/copyright
 path-include=/usr/share/locale/locale.alias
-# The kernel's and initrd's hooks: dracut makes the initrd, in the tools root.
-path-exclude=/etc/kernel/postinst.d/*
-path-exclude=/etc/kernel/postrm.d/*
 force-unsafe-io
 """
 
