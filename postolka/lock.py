@@ -4,7 +4,7 @@ A JSON document, format 1, with one package a line so that a change reads well i
 
     {"format": 1,
      "suites": [{"archive", "suite", "codename", "date"}...],     date: of its InRelease, UTC
-     "wanted": {"image": [NAME...], "kernel"..., "tools"..., "lab"...},  what the sets were resolved for
+     "wanted": {"image": [NAME...], "kernel"..., "tools"..., "lab"...},    what each set is for
      "packages": [{"name", "version", "architecture", "archive", "path", "size", "sha256",
                    "sets": ["image"...]}...]}
 

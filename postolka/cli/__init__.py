@@ -38,10 +38,10 @@ def main(argv: list[str] | None = None) -> int:
     except PostolkaError as error:
         if arguments.debug:
             traceback.print_exc()
-        print(f"postolka: {error}", file=sys.stderr)  # noqa: T201 - the CLI speaks here
+        print(f"postolka: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("postolka: interrupted", file=sys.stderr)  # noqa: T201
+        print("postolka: interrupted", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader of our output has gone; keep the interpreter from flushing into the void.

@@ -25,16 +25,16 @@ def run(arguments: argparse.Namespace) -> int:
     if path.exists() and not arguments.update:
         locked = lock.parse(path.read_text(), where=path.name)
         locked.check(wanted, where=path.name)
-        print(f"{path}: complete, {len(locked.packages)} packages")  # noqa: T201
+        print(f"{path}: complete, {len(locked.packages)} packages")
         return 0
     locked = apt.lock(home.home() / "apt", wanted, _say)
     new = path.with_name(f".{path.name}.new")
     new.write_text(lock.serialise(locked))
     new.rename(path)
-    print(f"{path}: {len(locked.packages)} packages")  # noqa: T201
+    print(f"{path}: {len(locked.packages)} packages")
     _say("next: postolka build")
     return 0
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
+    print(line, file=sys.stderr)
