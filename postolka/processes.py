@@ -83,6 +83,9 @@ def environment() -> dict[str, str]:
 def spawn(argv: Sequence[str], log: Path) -> Process:
     """Start a process that outlives this one, in a session of its own; it writes to `log`."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    # What we inherited ourselves must not live on in it: a caller's lock, the end of a pipe.
+    mine = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
+    inherited = [descriptor for descriptor in mine if descriptor > 2 and _is_passed_on(descriptor)]  # noqa: PLR2004
     pid = os.posix_spawn(
         argv[0],
         list(argv),
@@ -91,6 +94,7 @@ def spawn(argv: Sequence[str], log: Path) -> Process:
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in inherited),
         ],
         setsid=True,
     )
@@ -120,6 +124,13 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def _is_passed_on(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:
+        return False
 
 
 def _start(fields: list[str]) -> str:

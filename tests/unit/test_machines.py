@@ -15,7 +15,7 @@ import pytest
 from postolka import machines
 from postolka.errors import PostolkaError
 from postolka.machines import Machine
-from postolka.processes import Process, wait_for_end
+from postolka.processes import Process, spawn, wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,3 +163,14 @@ def test_sigterm_interrupts_a_start(register: Path) -> None:
         start.send_signal(signal.SIGTERM)
         assert start.wait(10) != 0
     assert not (register / "one").exists()
+
+
+def test_spawned_process_holds_nothing_of_ours(tmp_path: Path) -> None:
+    """A machine that outlives `flock FILE postolka vm run` doesn't keep the lock."""
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)  # noqa: FBT003 - os's own
+        process = spawn(["/bin/sh", "-c", "ls -l /proc/self/fd; echo end"], tmp_path / "log")
+        assert wait_for_end([process], 10)
+    log = (tmp_path / "log").read_text()
+    assert log.endswith("end\n")
+    assert str(tmp_path / "lock") not in log
