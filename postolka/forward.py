@@ -7,6 +7,7 @@ neighbour's does, through its firewall, and never as one from its own loopback.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -65,7 +66,8 @@ class Forwarder:
         except (TimeoutError, OSError):
             # A port that is shut there is a connection that breaks here.
             made = writer.get_extra_info("socket")
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         except asyncio.CancelledError:
             pass
         finally:
