@@ -1,0 +1,160 @@
+"""The server in a container in the lab, booted once for all tests of a run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import acceptance, build, container, identity, machines, mailclient
+from postolka.lab import client
+from pyinfra_deploys import server
+from pyinfra_deploys.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from postolka.acceptance import Subject
+    from postolka.build import Built
+    from postolka.lab.client import Lab
+    from postolka.machines import Machine
+
+DOMAIN = "example.test"
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here, and skip it where it can't run."""
+    for item in items:
+        if "tests/container" in item.path.as_posix():
+            item.add_marker(pytest.mark.container)
+            if os.geteuid():
+                item.add_marker(pytest.mark.skip(reason="needs root: run it by `make test`"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """The files that `postolka instance new` wrote."""
+
+    directory: Path
+
+    @property
+    def user_data(self) -> bytes:
+        """What the machine gets."""
+        return (self.directory / "user-data").read_bytes()
+
+    @property
+    def zone(self) -> str:
+        """What the lab publishes."""
+        return (self.directory / "zone").read_text(encoding="ascii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boots:
+    """Boots containers of this checkout's root in the lab."""
+
+    built: Built
+    lab: Lab
+
+    def request(
+        self, instance: Instance | None, state: Path | None = None, user_data: bytes | None = None
+    ) -> container.Request:
+        """Return what to boot: an instance's machine, or one without data."""
+        given = instance.user_data if instance and user_data is None else user_data
+        return container.Request(
+            layers=self.built.root_layers,
+            id=self.built.id,
+            name=f"test-{os.getpid()}-{next(_numbers)}",
+            user_data=given,
+            zone=instance.zone if instance else "",
+            lab=self.lab.name,
+            state=state,
+            ports=tcp_ports(),
+        )
+
+
+def tcp_ports() -> list[int]:
+    """Return the ports that the server shows to the world."""
+    return [p.number for p in server.ports(Settings()) if p.is_public and p.protocol == "tcp"]
+
+
+def new_instance(
+    directory: Path, domain: str = DOMAIN, accounts: tuple[str, ...] = ("alice", "bob")
+) -> Instance:
+    """Write a new instance's files."""
+    request = identity.Request(domain=domain, hostname=f"mail.{domain}", accounts=accounts)
+    serial = int(time.strftime("%Y%m%d01", time.gmtime()))
+    made = identity.make(request, serial=serial, ports=server.ports(Settings()))
+    identity.write(made, directory)
+    return Instance(directory=directory)
+
+
+def ssh(machine: Machine, command: str, *, timeout_seconds: float = 60) -> str:
+    """Run a shell command on the machine and return its output; fails as the command does."""
+    done = subprocess.run(
+        [*machine.ssh(), command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout_seconds,
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def built() -> Built:
+    """Return the checkout's root, built if the store hasn't got it."""
+    return build.realise(want="root", progress=print, temporary_lock=True)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Start a lab of this run's own."""
+    with client.start(f"test-{os.getpid()}", progress=print) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def boots(built: Built, lab: Lab) -> Boots:
+    """Return what boots further machines."""
+    return Boots(built=built, lab=lab)
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Instance:
+    """Return the instance of the server that all tests share."""
+    return new_instance(tmp_path_factory.mktemp("instance") / "files")
+
+
+@pytest.fixture(scope="session")
+def machine(boots: Boots, instance: Instance) -> Iterator[Machine]:
+    """Boot the server that all tests share."""
+    machine = container.run(boots.request(instance))
+    yield machine
+    machines.stop(machine.name)
+
+
+@pytest.fixture(scope="session")
+def subject(machine: Machine, lab: Lab, instance: Instance) -> Subject:
+    """Return the shared server as mail users and strangers see it."""
+    return acceptance.subject(machine, lab, instance.directory)
+
+
+@pytest.fixture
+def alice(subject: Subject) -> mailclient.Login:
+    """Return the login of the first mailbox."""
+    return subject.first
+
+
+@pytest.fixture
+def bob(subject: Subject) -> mailclient.Login:
+    """Return the login of the second mailbox."""
+    return subject.second

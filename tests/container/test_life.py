@@ -1,0 +1,222 @@
+"""A machine's life: without data, with wrong data, rebooted, changed, cut off from its power."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import acceptance, console, container, machines, mailclient
+from postolka.errors import PostolkaError
+from postolka.lab import post, world
+from tests.container.conftest import Boots, Instance, new_instance, ssh, tcp_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from postolka.machines import Machine
+    from postolka.mailclient import Login
+
+_BOOT_SECONDS = 120
+
+
+def _is_open(machine: Machine, port: int) -> bool:
+    """Whether a daemon answers: where none does, the forwarder breaks the connection."""
+    with socket.create_connection((machine.host, machine.ports[port]), timeout=30) as client:
+        try:
+            client.settimeout(3)
+            # A port with implicit TLS waits for its client.
+            return bool(client.recv(1))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def _running(request: container.Request) -> Iterator[Machine]:
+    """Start a machine whatever it will report, and stop it at the end."""
+    with machines.starting("container", request.name) as directory:
+        machine = container.start(directory, request)
+    try:
+        yield machine
+    finally:
+        machines.stop(machine.name)
+
+
+def _state(machine: Machine, offset: int = 0) -> console.State:
+    assert machine.console
+    return console.wait(
+        machine.console, lambda: machine.is_running, timeout_seconds=_BOOT_SECONDS, offset=offset
+    )
+
+
+def _reboot(machine: Machine) -> console.State:
+    """Reboot from the inside and return what the machine reports afterwards."""
+    assert machine.console
+    offset = machine.console.stat().st_size
+    ssh(machine, "sudo systemctl reboot >/dev/null 2>&1 & sleep 0.5")
+    return _state(machine, offset)
+
+
+def test_machine_without_data_is_ssh_only(boots: Boots) -> None:
+    """No mail port is open, and the console and `status` say what is missing."""
+    machine = container.run(boots.request(None))
+    try:
+        assert _is_open(machine, 22)
+        assert [port for port in tcp_ports() if port != 22 and _is_open(machine, port)] == []
+        assert "instance data" in ssh(machine, "sudo postolka-instance status; true")
+    finally:
+        machines.stop(machine.name)
+
+
+def test_wrong_data_are_told_all_at_once(boots: Boots, tmp_path: Path) -> None:
+    """Each problem is on the console with its path, and no mail port opens."""
+    instance = new_instance(tmp_path / "files")
+    broken = instance.user_data.replace(b"hostname: ", b"hostname: -").replace(
+        b"algorithm: rsa", b"algorithm: rot13"
+    )
+    with _running(boots.request(instance, user_data=broken)) as machine:
+        state = _state(machine)
+        assert state.word == "waiting"
+        assert any(problem.startswith("hostname:") for problem in state.problems)
+        assert any("algorithm" in problem for problem in state.problems)
+        assert not _is_open(machine, 25)
+        assert _is_open(machine, 22)
+
+
+def test_run_fails_and_leaves_nothing_with_wrong_data(boots: Boots, tmp_path: Path) -> None:
+    """`container run` reports the problems as its error."""
+    instance = new_instance(tmp_path / "files")
+    broken = instance.user_data.replace(b"algorithm: rsa", b"algorithm: rot13")
+    request = boots.request(instance, user_data=broken)
+    with pytest.raises(PostolkaError, match=r"(?s)waiting.*algorithm"):
+        container.run(request)
+    assert request.name not in {machine.name for machine in machines.running()}
+
+
+def test_mail_survives_a_reboot(boots: Boots, tmp_path: Path) -> None:
+    """What was acknowledged is there after a reboot, and the machine is the same one."""
+    instance = new_instance(tmp_path / "files", domain="reboot.test")
+    machine = container.run(boots.request(instance))
+    try:
+        subject = acceptance.subject(machine, boots.lab, instance.directory)
+        before = acceptance.receive(subject)
+        facts = "cat /etc/machine-id; sudo cat /etc/bind/rndc.key; sudo find /etc -xdev | sort"
+        facts_before = ssh(machine, facts)
+        assert _reboot(machine).word == "ready"
+        assert ssh(machine, facts) == facts_before
+        mark = _message_id(before)
+        assert mailclient.wait_for(subject.server, subject.first, mark) == before
+        assert acceptance.receive(subject)
+    finally:
+        machines.stop(machine.name)
+
+
+def _message_id(message: bytes) -> str:
+    head = message.partition(b"\r\n\r\n")[0].lower()
+    return message[head.index(b"message-id:") + 11 :].split(b"\r\n")[0].strip().decode("ascii")
+
+
+def test_changed_data_and_a_reboot_change_the_instance(boots: Boots, tmp_path: Path) -> None:
+    """A new account works after a reboot; wrong data later are refused, and the last good serve."""
+    state = tmp_path / "state"
+    old = new_instance(tmp_path / "old", domain="change.test", accounts=("alice", "bob"))
+    data = old.user_data
+    extra = (
+        b'  - address: "carol@change.test"\n    password_hash: "%s"\n    quota_mib: 10\n'
+        % _hash_of(data)
+    )
+    new = data.replace(b"accounts:\n", b"accounts:\n" + extra, 1)
+    machine = container.run(boots.request(old, state))
+    machines.stop(machine.name)
+    machine = container.run(boots.request(old, state, new))
+    try:
+        subject = acceptance.subject(machine, boots.lab, old.directory)
+        assert _takes(boots, subject.address, "carol@change.test")
+    finally:
+        machines.stop(machine.name)
+    broken = new.replace(b"algorithm: rsa", b"algorithm: rot13")
+    with _running(boots.request(old, state, broken)) as machine:
+        assert _state(machine).word == "ready"
+        assert "rot13" in ssh(machine, "sudo postolka-instance status; true")
+        subject = acceptance.subject(machine, boots.lab, old.directory)
+        assert _takes(boots, subject.address, "carol@change.test")
+        assert acceptance.receive(subject)
+
+
+def _hash_of(user_data: bytes) -> bytes:
+    return user_data.split(b'password_hash: "')[1].split(b'"')[0]
+
+
+def _takes(boots: Boots, server: str, recipient: str) -> bool:
+    with post.stranger(boots.lab, server) as client:
+        client.mail(world.STRANGER)
+        return client.rcpt(recipient)[0] == 250
+
+
+@pytest.mark.parametrize("point", range(10))
+def test_power_cut_in_the_first_boot_is_survived(
+    boots: Boots, tmp_path: Path, cut: Instance, point: int
+) -> None:
+    """Wherever the first boot of the agent is cut off, the next one finishes it."""
+    state = tmp_path / "state"
+    with _running(boots.request(cut, state)) as machine:
+        _cut_after(machine, point)
+    machine = container.run(boots.request(cut, state))
+    try:
+        subject = acceptance.subject(machine, boots.lab, cut.directory)
+        assert acceptance.receive(subject)
+        _log_in(machine, subject.first)
+    finally:
+        machines.stop(machine.name)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Instance:
+    """Return the instance whose first boots are cut off."""
+    return new_instance(tmp_path_factory.mktemp("cut") / "files", domain="cut.test")
+
+
+#: What the console shows at the earliest point, and how long after it the power goes at the last.
+_FIRST_SIGN = b"postolka-"
+_LAST_SECONDS = 3.0
+
+
+def _cut_after(machine: Machine, point: int) -> None:
+    """Kill the machine at one of ten moments from the agent's first sign on."""
+    assert machine.console
+    deadline = time.monotonic() + _BOOT_SECONDS
+    while _FIRST_SIGN not in machine.console.read_bytes():
+        assert machine.is_running
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(_LAST_SECONDS * point / 9)
+    machines.kill(machine.name)
+
+
+def _log_in(machine: Machine, login: Login) -> None:
+    # Its own self-signed certificate; acceptance checks the key.
+    context = ssl._create_unverified_context()  # noqa: S323
+    with smtplib.SMTP_SSL(machine.host, machine.ports[465], context=context) as client:
+        client.login(login.address, login.password)
+
+
+def test_nothing_failed_and_nothing_was_said(machine: Machine) -> None:
+    """No failed unit, cloud-init is content, and its settings fit its schema."""
+    assert ssh(machine, "systemctl list-units --failed --no-legend --plain") == ""
+    assert "status: done" in ssh(machine, "sudo cloud-init status --long")
+    assert "degraded" not in ssh(machine, "sudo cloud-init status --long")
+    assert "Valid schema" in ssh(machine, "sudo cloud-init schema --system 2>&1")
+
+
+def test_root_is_read_only(machine: Machine) -> None:
+    """Nothing of the image can be changed from inside, as root either."""
+    for path in ("/etc/x", "/usr/x", "/etc/postfix/main.cf"):
+        assert "denied" in ssh(machine, f"sudo sh -c 'echo x >>{path}' || echo denied")
