@@ -210,6 +210,11 @@ class Instance:
         return self.domains[0].name
 
     @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names that the server's certificate must hold, its own first."""
+        return (self.hostname,)
+
+    @property
     def ipv4(self) -> tuple[str, ...]:
         """Public IPv4 addresses."""
         return _of_version(self.addresses, 4)
@@ -218,6 +223,13 @@ class Instance:
     def ipv6(self) -> tuple[str, ...]:
         """Public IPv6 addresses."""
         return _of_version(self.addresses, 6)
+
+    @property
+    def ntp_names(self) -> tuple[str, ...]:
+        """The time servers that have to be looked up in the DNS first."""
+        return tuple(
+            item for item in self.ntp if ":" not in item and not item.rpartition(".")[2].isdigit()
+        )
 
     @property
     def mailboxes(self) -> tuple[Account, ...]:

@@ -1,0 +1,193 @@
+"""At each boot: choose the instance's data, render every file, and let the daemons start.
+
+Contract: whatever happens and wherever it stops, the next run comes to the same end; the machine is
+either wholly configured from one copy of good data, or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.instance import certificate, files, machine
+from postolka.instance.choice import choose
+from postolka.instance.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from postolka.instance.choice import Candidate, Verdict
+    from postolka.instance.model import Instance
+    from postolka.instance.paths import Paths
+    from postolka.instance.system import System
+
+_HOUSE_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run found and did."""
+
+    data: Verdict
+    problems: tuple[Problem, ...]
+    instance: Instance | None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "format": 1,
+            "data": self.data,
+            "serial": self.instance.serial if self.instance else None,
+            "hostname": self.instance.hostname if self.instance else None,
+            "problems": [{"path": item.path, "text": item.text} for item in self.problems],
+        }
+
+
+def load_house(paths: Paths) -> dict[str, Any]:
+    """Return the image's manifest. Raises PostolkaError for one of another form."""
+    house: dict[str, Any] = json.loads(paths.house.read_bytes())
+    if house.get("format") != _HOUSE_FORMAT:
+        raise PostolkaError(str(paths.house), f"has format {house.get('format')!r}, not 1")
+    return house
+
+
+def boot(paths: Paths, system: System) -> Report:
+    """Configure the machine from the best data there are; return what came of it."""
+    paths.run.mkdir(mode=0o755, parents=True, exist_ok=True)
+    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(paths.run / "lock"):
+        house = load_house(paths)
+        secrets = machine.secrets(paths)
+        report = _configure(paths, system, house, secrets)
+        text = json.dumps(report.as_data(), indent=2) + "\n"
+        _write(paths.report, text.encode("ascii"), mode=0o644)
+        return report
+
+
+def _configure(
+    paths: Paths, system: System, house: Mapping[str, Any], secrets: SimpleNamespace
+) -> Report:
+    choice = choose(_incoming(paths), _read(paths.kept))
+    problems = list(choice.problems)
+    for candidate in choice.candidates:
+        try:
+            rendered = render(
+                candidate.instance, house=house, machine=secrets, templates=paths.templates
+            )
+        except ProblemsError as error:
+            problems += error.problems
+            continue
+        _keep(paths, candidate)
+        _publish(paths, system, house, candidate.instance, rendered)
+        return Report(data=candidate.verdict, problems=tuple(problems), instance=candidate.instance)
+    paths.configured.unlink(missing_ok=True)
+    return Report(data=choice.verdict, problems=tuple(problems), instance=None)
+
+
+def _keep(paths: Paths, candidate: Candidate) -> None:
+    """Make `candidate` the last good data: it is valid, and every template took it."""
+    if candidate.is_new:
+        _write(paths.kept, candidate.data, is_durable=True)
+
+
+def _publish(
+    paths: Paths,
+    system: System,
+    house: Mapping[str, Any],
+    instance: Instance,
+    rendered: Mapping[str, bytes],
+) -> None:
+    """Put the rendered files in their places, and open the gate for the daemons."""
+    directories, plain = _by_place(house["instance_files"], rendered, system)
+    paths.etc.mkdir(mode=0o755, exist_ok=True)
+    _mirror(paths, system, directories)
+    for name, file in plain.items():
+        files.write(paths.etc / name, file)
+    _write_tls(paths, instance)
+    system.relabel([paths.etc, paths.tls])
+    for top in directories:
+        system.bind(paths.etc / top, paths.root / "etc" / top)
+    system.set_hostname(instance.hostname)
+    _write(paths.configured, f"{instance.serial}\n".encode("ascii"), mode=0o644)
+
+
+def _by_place(
+    entries: Mapping[str, Any], rendered: Mapping[str, bytes], system: System
+) -> tuple[dict[str, dict[str, files.File]], dict[str, files.File]]:
+    """Return the files inside directories of /etc, by directory, and those of /etc itself.
+
+    The latter are reached through links that the image has in their places.
+    """
+    directories: dict[str, dict[str, files.File]] = {}
+    plain: dict[str, files.File] = {}
+    for path, content in rendered.items():
+        entry = entries[path]
+        uid, gid = system.ids(entry["user"], entry["group"])
+        file = files.File(content=content, mode=int(entry["mode"], 8), uid=uid, gid=gid)
+        top, slash, rest = path.removeprefix("/etc/").partition("/")
+        if slash:
+            directories.setdefault(top, {})[rest] = file
+        else:
+            plain[top] = file
+    return directories, plain
+
+
+def _mirror(paths: Paths, system: System, tops: Mapping[str, Mapping[str, files.File]]) -> None:
+    """Copy the image's directories of /etc, with the rendered files on top."""
+    etc = paths.root / "etc"
+    is_again = any(system.is_bound(etc / top) for top in tops)
+    if is_again:
+        # The image's directories lie below what an earlier run mounted over them.
+        paths.lower.mkdir(mode=0o700, exist_ok=True)
+        system.bind(paths.root, paths.lower)
+        etc = paths.lower / "etc"
+    for top, overrides in tops.items():
+        files.mirror(etc / top, paths.etc / top, overrides)
+    if is_again:
+        system.unbind(paths.lower)
+
+
+def _write_tls(paths: Paths, instance: Instance) -> None:
+    """Write the key and its certificate, apart for Dovecot and in one file for Postfix."""
+    paths.tls.mkdir(mode=0o755, exist_ok=True)
+    key = instance.tls.key_pem
+    chain = certificate.self_signed(instance.tls.key, instance.certificate_names)
+    _write(paths.tls / "key.pem", key.encode("ascii"))
+    _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
+    _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))
+
+
+def _incoming(paths: Paths) -> list[bytes]:
+    if not paths.incoming.is_dir():
+        return []
+    return [path.read_bytes() for path in sorted(paths.incoming.glob("*.yaml"))]
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, content: bytes, *, mode: int = 0o600, is_durable: bool = False) -> None:
+    file = files.File(content=content, mode=mode, uid=os.getuid(), gid=os.getgid())
+    files.write(path, file, is_durable=is_durable)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Let one run after the other have the machine."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,124 @@
+"""Bring tables, accounts and seeds into the database, at each boot.
+
+Contract: every statement may be repeated, and a run that was cut off anywhere is finished by the
+next. Domains, mailboxes and aliases of the data are created once; what an operator then changes or
+deletes in SQL stays changed or deleted.
+"""
+# ruff: noqa: S608 - each value in a statement is a hexadecimal literal
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from postolka.errors import PostolkaError
+from postolka.instance.parse import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postolka.instance.model import Instance
+    from postolka.instance.paths import Paths
+
+_SOCKET = "/run/mysqld/mysqld.sock"
+_BYTES_IN_MIB = 1 << 20
+_PREPARE = """\
+CREATE DATABASE IF NOT EXISTS postfixadmin CHARACTER SET utf8mb4;
+CREATE DATABASE IF NOT EXISTS postolka CHARACTER SET ascii;
+CREATE TABLE IF NOT EXISTS postolka.seeded (
+  item VARCHAR(300) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY
+) ENGINE=InnoDB COMMENT='What instance data have created already';
+"""
+_TABLES = """\
+SELECT COUNT(*) FROM information_schema.tables
+WHERE table_schema = 'postfixadmin' AND table_name = 'config';
+"""
+_VERSION = "SELECT COUNT(*) FROM postfixadmin.config WHERE name='version';"
+
+
+def apply(paths: Paths) -> None:
+    """Do it with the data that the machine was configured from.
+
+    Raises PostolkaError with the server's words where it refuses a statement.
+    """
+    instance = parse(paths.kept.read_bytes(), where=str(paths.kept))
+    _run(_PREPARE)
+    if not _has_schema():
+        # It may be there by half: its tables are made where they are missing, the version last.
+        _run(f"USE postfixadmin;\n{paths.schema.read_text(encoding='utf-8')}")
+    if paths.grants.exists():
+        _run(paths.grants.read_text(encoding="utf-8"))
+    _run(seeds(instance))
+
+
+def seeds(instance: Instance) -> str:
+    """Return the SQL that creates what the data name and what was never created before."""
+    statements = [statement for item in _items(instance) for statement in item]
+    return "\n".join(["USE postfixadmin;", "START TRANSACTION;", *statements, "COMMIT;", ""])
+
+
+def _items(instance: Instance) -> Iterator[tuple[str, ...]]:
+    """Yield the statements of each domain, mailbox, alias and of the superadmin."""
+    for domain in instance.domains:
+        values = {"domain": domain.name, "description": "", "transport": "virtual"}
+        yield _once("domain", domain.name, ("domain", values))
+    for account in instance.mailboxes:
+        values = {
+            "username": account.address,
+            "password": account.password_hash,
+            "name": "",
+            "maildir": f"{account.domain}/{account.local_part}/",
+            "quota": str(account.quota_mib * _BYTES_IN_MIB),
+            "local_part": account.local_part,
+            "domain": account.domain,
+        }
+        # As PostfixAdmin does: each mailbox has an alias to itself.
+        itself = _alias(account.address, account.address)
+        yield _once("mailbox", account.address, ("mailbox", values), itself)
+    for alias in instance.all_aliases:
+        yield _once("alias", alias.address, _alias(alias.address, ",".join(alias.targets)))
+    name = instance.admin.address
+    admin = {"username": name, "password": instance.admin.password_hash, "superadmin": "1"}
+    everything = {"username": name, "domain": "ALL"}
+    yield _once("admin", name, ("admin", admin), ("domain_admins", everything))
+
+
+def _alias(address: str, goto: str) -> tuple[str, dict[str, str]]:
+    domain = address.rpartition("@")[2]
+    return "alias", {"address": address, "goto": goto, "domain": domain}
+
+
+def _once(kind: str, name: str, *rows: tuple[str, dict[str, str]]) -> tuple[str, ...]:
+    """Return the statements that insert `rows` (table, values) unless `name` was seeded before."""
+    item = _literal(f"{kind} {name}")
+    unless = f"WHERE NOT EXISTS (SELECT 1 FROM postolka.seeded WHERE item = {item})"
+    inserts = []
+    for table, values in rows:
+        dates = ("created",) if table == "domain_admins" else ("created", "modified")
+        columns = ", ".join((*values, *dates))
+        literals = ", ".join((*map(_literal, values.values()), *("NOW()" for _ in dates)))
+        # IGNORE: a row that the operator made first stays as it is.
+        inserts.append(
+            f"INSERT IGNORE INTO `{table}` ({columns}) SELECT {literals} FROM DUAL {unless};"
+        )
+    return (*inserts, f"INSERT IGNORE INTO postolka.seeded (item) VALUES ({item});")
+
+
+def _literal(text: str) -> str:
+    """Return `text` as a hexadecimal literal: no character of it can be SQL."""
+    return f"_ascii X'{text.encode('ascii').hex()}'"
+
+
+def _has_schema() -> bool:
+    return _run(_TABLES).strip() == "1" and _run(_VERSION).strip() != "0"
+
+
+def _run(sql: str) -> str:
+    argv = ["mariadb", "--no-defaults", "--user=root", f"--socket={_SOCKET}"]
+    argv += ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
+    done = subprocess.run(argv, input=sql, capture_output=True, text=True, check=False)
+    if done.returncode:
+        # The server names the line and the word it stopped at; the statement may hold a secret.
+        problem = done.stderr.strip().splitlines()[-1:] or ["gave no answer"]
+        raise PostolkaError("database", problem[0].partition(" near ")[0])
+    return done.stdout

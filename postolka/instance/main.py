@@ -1,0 +1,115 @@
+"""`postolka-instance`: the agent's command on the machine.
+
+Exit codes: 0 done or all well, 1 failed or not well, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postolka.errors import PostolkaError
+from postolka.instance.paths import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What the slowest machine, an emulated one on a busy host, needs to start everything.
+_START_SECONDS = 900
+_POLL_SECONDS = 1.0
+#: A daemon that fails at once is restarted by systemd: only what stays failed is reported.
+_SETTLE_SECONDS = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb in `argv` (default: the process's arguments)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except PostolkaError as error:
+        print(f"postolka-instance: {error}", file=sys.stderr)  # noqa: T201 - the command speaks
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="postolka-instance", description="This mail server.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name: str, run: object, summary: str) -> argparse.ArgumentParser:
+        child = verbs.add_parser(name, help=summary, description=summary)
+        child.set_defaults(run=run)
+        return child
+
+    status = verb("status", _status, "say whether the server serves, and everything wrong with it")
+    status.add_argument("--json", action="store_true", help="the same for a script")
+    check = verb("check", _check, "validate instance data, and list every problem")
+    check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
+    verb("render", _render, "configure the machine from its data (run at each boot)")
+    verb("database", _database, "bring accounts, tables and seeds into the database (at boot)")
+    verb("ready", _ready, "wait for the server, then say on the console what became of it")
+    return parser
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from postolka.instance import status  # noqa: PLC0415 - a verb loads only what it needs
+
+    found = status.read(Paths())
+    text = json.dumps(found.as_data(), indent=2) if arguments.json else str(found)
+    print(text)  # noqa: T201
+    return 0 if found.state == "ready" and not found.problems else 1
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from postolka.instance.parse import parse  # noqa: PLC0415
+
+    try:
+        data = arguments.file.read_bytes()
+    except OSError as error:
+        raise PostolkaError(str(arguments.file), f"can't be read: {error.strerror}") from error
+    instance = parse(data, where=str(arguments.file))
+    print(f"{arguments.file}: good, serial {instance.serial}, {instance.hostname}")  # noqa: T201
+    return 0
+
+
+def _render(_: argparse.Namespace) -> int:
+    from postolka.instance import agent  # noqa: PLC0415
+    from postolka.instance.system import Machine  # noqa: PLC0415
+
+    report = agent.boot(Paths(), Machine())
+    for problem in report.problems:
+        Machine().say(f"instance data: {problem}")
+    return 0
+
+
+def _database(_: argparse.Namespace) -> int:
+    from postolka.instance import database  # noqa: PLC0415
+
+    database.apply(Paths())
+    return 0
+
+
+def _ready(_: argparse.Namespace) -> int:
+    from postolka.instance import status  # noqa: PLC0415
+    from postolka.instance.system import Machine  # noqa: PLC0415
+
+    end = time.monotonic() + _START_SECONDS
+    failed_since = None
+    while True:
+        found = status.read(Paths())
+        now = time.monotonic()
+        failed_since = (failed_since or now) if found.state == "failed" else None
+        has_settled = failed_since is not None and now - failed_since > _SETTLE_SECONDS
+        if found.state in ("ready", "waiting") or has_settled or now > end:
+            break
+        time.sleep(_POLL_SECONDS)
+    words = {"ready": f"ready {found.report.get('hostname')}", "waiting": _WAITING}
+    lines = [words.get(found.state, "failed"), *(f"  {item}" for item in found.problems)]
+    Machine().say("\n".join(lines))
+    return 0 if found.state in words else 1
+
+
+_WAITING = "waiting for instance data"

@@ -1,0 +1,83 @@
+"""Where the agent finds and keeps things on the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Every path the agent uses; `root` is / but in tests."""
+
+    root: Path = Path("/")
+
+    @property
+    def house(self) -> Path:
+        """The image's manifest."""
+        return self.root / "usr/share/postolka/house.json"
+
+    @property
+    def templates(self) -> Path:
+        """Templates of the files that are rendered at boot, by their path below /."""
+        return self.root / "usr/share/postolka/instance"
+
+    @property
+    def schema(self) -> Path:
+        """The database's tables, as SQL."""
+        return self.root / "usr/share/postolka/postfixadmin.sql"
+
+    @property
+    def grants(self) -> Path:
+        """The database's accounts and their rights, as SQL rendered at boot."""
+        return self.root / "etc/mysql/postolka-grants.sql"
+
+    @property
+    def state(self) -> Path:
+        """Survives reboots and upgrades."""
+        return self.root / "var/lib/postolka"
+
+    @property
+    def kept(self) -> Path:
+        """The last good instance data."""
+        return self.state / "instance.yaml"
+
+    @property
+    def secrets(self) -> Path:
+        """Secrets of this machine, one a file."""
+        return self.state / "machine"
+
+    @property
+    def run(self) -> Path:
+        """Made afresh at each boot."""
+        return self.root / "run/postolka"
+
+    @property
+    def incoming(self) -> Path:
+        """Instance data that the platform gave at this boot, one file a different part."""
+        return self.run / "incoming"
+
+    @property
+    def etc(self) -> Path:
+        """Rendered directories, mounted over those of /etc."""
+        return self.run / "etc"
+
+    @property
+    def lower(self) -> Path:
+        """The root file system once more, without what is mounted over its directories."""
+        return self.run / "lower"
+
+    @property
+    def tls(self) -> Path:
+        """Key and certificate in use."""
+        return self.run / "tls"
+
+    @property
+    def configured(self) -> Path:
+        """There once good data are rendered; the daemons start only then."""
+        return self.run / "configured"
+
+    @property
+    def report(self) -> Path:
+        """What the last rendering found, as JSON."""
+        return self.run / "report.json"

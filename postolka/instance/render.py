@@ -1,0 +1,50 @@
+"""From an instance and the image's manifest to the bytes of every file rendered at boot.
+
+Pure but for reading the baked templates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from postolka.errors import Problem, ProblemsError
+from postolka.instance.templates import attributes, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from postolka.instance.model import Instance
+
+#: What an expression in a template can raise.
+_BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def render(
+    instance: Instance, *, house: Mapping[str, Any], machine: SimpleNamespace, templates: Path
+) -> dict[str, bytes]:
+    """Return the content of each instance file by its absolute path.
+
+    Raises ProblemsError that names every template that can't be rendered.
+    """
+    engine = environment(jinja2.FileSystemLoader(templates))
+    names = {
+        "instance": instance,
+        "settings": attributes(house["settings"]),
+        "house": house,
+        "machine": machine,
+    }
+    files, problems = {}, []
+    for path, entry in house["instance_files"].items():
+        try:
+            text = engine.get_template(entry["template"]).render(names)
+        except (jinja2.TemplateError, *_BROKEN) as error:
+            problems.append(Problem(path, f"can't be rendered: {error}"))
+        else:
+            files[path] = text.encode()
+    if problems:
+        raise ProblemsError("templates", problems)
+    return files

@@ -1,0 +1,145 @@
+"""What an operator wants to know first: does it serve, on which data, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from postolka.errors import Problem
+from postolka.instance import agent, units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from postolka.instance.paths import Paths
+
+#: waiting: no good data yet, SSH only; starting: daemons aren't all there yet.
+State = Literal["waiting", "starting", "ready", "failed"]
+
+_DATA = {
+    "good": "the platform's data",
+    "kept": "the platform gave none at this boot; the last good data are in use",
+    "refused": "the platform's data are wrong; the last good data are in use",
+    "older": "the platform's data are older; the machine's own are in use",
+    "missing": "none yet",
+    "": "not looked at yet",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The instance as it is now."""
+
+    state: State
+    report: Mapping[str, Any]
+    """As the agent left it; empty before it ran."""
+    units: tuple[units.Unit, ...]
+    ports: tuple[Mapping[str, Any], ...]
+    """number, protocol, name and is_open of each port that the image serves."""
+    image: Mapping[str, str]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is wrong."""
+        data = [Problem(item["path"], item["text"]) for item in self.report.get("problems", ())]
+        failed = [Problem(unit.name, "failed") for unit in self.units if unit.state == "failed"]
+        late = [Problem(unit.name, "isn't up") for unit in self.units if unit.state == "starting"]
+        shut = [
+            Problem(f"{port['protocol']} port {port['number']}", "nothing listens")
+            for port in self.ports
+            if not port["is_open"]
+        ]
+        if self.state == "waiting":
+            return (*data, *failed)
+        return (*data, *failed, *late, *shut)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "state": self.state,
+            "hostname": self.report.get("hostname"),
+            "serial": self.report.get("serial"),
+            "data": self.report.get("data"),
+            "problems": [{"path": item.path, "text": item.text} for item in self.problems],
+            "units": [{"name": unit.name, "state": unit.state} for unit in self.units],
+            "ports": [dict(port) for port in self.ports],
+            "image": dict(self.image),
+        }
+
+    def __str__(self) -> str:
+        report = self.report
+        up = sum(unit.state in ("active", "skipped") for unit in self.units)
+        opened = [f"{port['number']}/{port['protocol']}" for port in self.ports if port["is_open"]]
+        lines = [
+            f"state     {self.state}",
+            f"hostname  {report.get('hostname') or '-'}",
+            f"data      {_DATA[report.get('data', '')]} (serial {report.get('serial') or '-'})",
+            f"units     {up} of {len(self.units)} up",
+            f"ports     {' '.join(opened) or '-'}",
+            f"image     {self.image.get('IMAGE_VERSION') or self.image.get('BUILD_ID') or '-'}",
+        ]
+        lines += [f"problem   {item}" for item in self.problems]
+        return "\n".join(lines)
+
+
+def read(paths: Paths) -> Status:
+    """Look at the machine."""
+    house = agent.load_house(paths)
+    report = json.loads(paths.report.read_bytes()) if paths.report.exists() else {}
+    is_configured = paths.configured.exists()
+    found = units.states(
+        [
+            unit["name"]
+            for unit in house["units"]
+            if is_configured or not unit["needs_instance"]
+            if unit["name"] not in _OWN
+        ]
+    )
+    opened = units.listening()
+    ports = tuple(
+        {
+            "number": port["number"],
+            "protocol": port["protocol"],
+            "name": port["name"],
+            "is_open": (port["protocol"], port["number"]) in opened,
+        }
+        for port in house["ports"]
+    )
+    return Status(
+        state=_state(report, found, ports, is_configured=is_configured),
+        report=report,
+        units=tuple(found),
+        ports=ports,
+        image=_image(paths.root / "etc/os-release"),
+    )
+
+
+#: The unit that asks this question can't be part of the answer.
+_OWN = ("postolka-ready.service",)
+
+
+def _state(
+    report: Mapping[str, Any],
+    found: list[units.Unit],
+    ports: tuple[Mapping[str, Any], ...],
+    *,
+    is_configured: bool,
+) -> State:
+    if any(unit.state == "failed" for unit in found):
+        return "failed"
+    if not report or any(unit.state == "starting" for unit in found):
+        return "starting"
+    if not is_configured:
+        return "waiting"
+    return "ready" if all(port["is_open"] for port in ports) else "starting"
+
+
+def _image(release: Path) -> dict[str, str]:
+    """Return what os-release says about the image (os-release(5))."""
+    if not release.exists():
+        return {}
+    pairs = (line.partition("=") for line in release.read_text(encoding="utf-8").splitlines())
+    wanted = ("IMAGE_ID", "IMAGE_VERSION", "BUILD_ID")
+    return {name: value.strip("\"'") for name, _, value in pairs if name in wanted}
