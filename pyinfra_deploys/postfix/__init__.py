@@ -1,17 +1,45 @@
-"""Postfix, the MTA: mail in on 25, submission on 587 and 465, mail out."""
+"""Postfix, the MTA: mail in on 25, submission on 587 and 465, mail out.
+
+Domains, mailboxes and aliases come from PostfixAdmin's tables; who may log in is Dovecot's to say.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Unit
+from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("postfix", "postfix-mysql", "postfix-lmdb")
+USERS = (
+    User(name="postfix", id=123, home="/var/spool/postfix"),
+    User(name="postdrop", id=124, is_group_only=True),
+)
+PORTS = (
+    Port(number=25, name="smtp", tls="starttls"),
+    Port(number=465, name="submissions", tls="implicit", setting="postfix.submissions"),
+    Port(number=587, name="submission", tls="starttls"),
+)
+EGRESS = (Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),)
 UNITS = (Unit(name="postfix.service"),)
+STATE = (
+    State(path="/var/spool/postfix", kind="precious"),
+    State(path="/var/lib/postfix", kind="rebuildable"),
+)
+_PLAIN = Attributes(mode="0644")
+# proxymap(8) reads these as the user postfix.
+_SECRET = Attributes(mode="0640", group="postfix")
+FILES = {
+    "/etc/postfix/main.cf": _PLAIN,
+    "/etc/postfix/sql/aliases.cf": _SECRET,
+    "/etc/postfix/sql/alias_domains.cf": _SECRET,
+    "/etc/postfix/sql/domains.cf": _SECRET,
+    "/etc/postfix/sql/mailboxes.cf": _SECRET,
+    "/etc/postfix/sql/senders.cf": _SECRET,
+}
 
 
 @deploy("Postfix")

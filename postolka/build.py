@@ -1,0 +1,177 @@
+"""Build this checkout's image: answer from the store, or make what is missing in a process apart.
+
+The work runs in a process of its own (postolka.builder) with private mounts and process ids: when
+it ends, however it ends, its mounts are gone and whatever it had started is dead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from postolka import derivation, home
+from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.run import ENVIRONMENT
+from postolka.store import KEY_LENGTH, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Want = Literal["disk", "root"]
+#: Name of the store path that a finished build ends in, by what was wanted.
+NAMES: dict[Want, str] = {"disk": "image", "root": "root"}
+#: In that path: what it was made from.
+MANIFEST = "image.json"
+_PATIENCE_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A finished build in the store."""
+
+    id: str
+    """The image's id: hash of all inputs, lower-case hexadecimal."""
+    path: Path
+    """The store directory."""
+    disk: Path | None
+    """The golden disk image in it, raw; None where only the root was wanted."""
+    root_layers: tuple[Path, ...]
+    """The directories that make the root file system when overlaid, highest first."""
+
+
+def realise(
+    checkout: Path = home.CHECKOUT,
+    *,
+    want: Want = "disk",
+    progress: Callable[[str], None],
+    temporary_lock: bool = False,
+) -> Built:
+    """Return this checkout's image, or only its root, made where it isn't in the store.
+
+    With `temporary_lock` packages that the mirror no longer has as locked, or a missing lock, are
+    resolved afresh into a lock outside the checkout, and `progress` is told.
+
+    Raises PostolkaError for whatever is wrong with the inputs or goes wrong in a step.
+    """
+    found = recall(checkout, want=want, temporary_lock=temporary_lock)
+    if found:
+        return found
+    if os.geteuid():
+        problem = "an image can only be built as root: it needs mounts, owners and chroot"
+        raise PostolkaError("build", problem, hint="sudo .venv/bin/postolka build")
+    if not re.fullmatch(r"[\w./+@%-]+", str(home.home().resolve())):
+        problem = "the path holds characters that a mount option can't"
+        raise PostolkaError(str(home.home()), problem, hint="set POSTOLKA_HOME to a plain path")
+    answer = _apart(
+        {"checkout": str(checkout), "want": want, "temporary_lock": temporary_lock}, progress
+    )
+    return load(Path(answer["path"]))
+
+
+def recall(checkout: Path, *, want: Want, temporary_lock: bool = False) -> Built | None:
+    """Return the build of the very same input bytes, if the store has it."""
+    store = Store(home.store())
+    for lock in derivation.locks(checkout, temporary=temporary_lock):
+        path = store.recall(derivation.fast_key(checkout, lock), NAMES[want])
+        if path:
+            return load(path)
+    return None
+
+
+def find(name: str) -> Built:
+    """Return the image in the store whose id begins with `name`.
+
+    Raises PostolkaError where there is none, or more than one.
+    """
+    wanted = name[:KEY_LENGTH]
+    paths = sorted(home.store().glob(f"{wanted}*-{NAMES['disk']}")) if wanted.isalnum() else []
+    built = [build for build in map(load, paths) if build.id.startswith(name)]
+    if len(built) != 1:
+        problem = f"{len(built)} images have an id that begins so" if built else "no such image"
+        raise PostolkaError(name, problem, hint="postolka build")
+    return built[0]
+
+
+def load(path: Path) -> Built:
+    """Read a finished build's manifest."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+    except FileNotFoundError as error:
+        raise PostolkaError(str(path), "not an image of this store") from error
+    disk = path / "disk.raw"
+    return Built(
+        id=manifest["id"],
+        path=path,
+        disk=disk if disk.exists() else None,
+        root_layers=tuple(path.parent / layer for layer in manifest["root_layers"]),
+    )
+
+
+def _apart(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run the builder on `request` and return its answer; it dies with this process."""
+    command = ["setpriv", "--pdeathsig", "KILL", "--"]
+    command += ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
+    command += [
+        "--kill-child",
+        "--mount-proc",
+        "--",
+        sys.executable,
+        "-P",
+        "-m",
+        "postolka.builder",
+    ]
+    environment = {
+        **ENVIRONMENT,
+        "PYTHONPATH": str(home.CHECKOUT),
+        **{name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")},
+    }
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    ) as builder:
+        assert builder.stdin  # noqa: S101 - as asked for
+        assert builder.stdout  # noqa: S101
+        answer: dict[str, Any] = {}
+        try:
+            builder.stdin.write(json.dumps(request).encode() + b"\n")
+            builder.stdin.flush()
+            for line in builder.stdout:
+                message = json.loads(line)
+                if "progress" in message:
+                    progress(message["progress"])
+                else:
+                    answer = message
+        except BaseException:
+            # The end of its input tells the builder to stop what it does and to clean up.
+            builder.stdin.close()
+            try:
+                builder.wait(_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                builder.kill()
+            raise
+    if "error" in answer:
+        raise _error(**answer["error"])
+    if "path" not in answer:
+        status = builder.returncode
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        raise PostolkaError("build", f"the builder ended ({how}) without an answer")
+    return answer
+
+
+def _error(
+    where: str, problem: str, hint: str | None, problems: list[list[str]] | None
+) -> PostolkaError:
+    if problems is None:
+        return PostolkaError(where, problem, hint=hint)
+    return ProblemsError(where, [Problem(path, text) for path, text in problems], hint=hint)

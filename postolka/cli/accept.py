@@ -1,0 +1,49 @@
+"""`postolka accept`: boot an image in the lab and let it prove itself by real mail."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postolka.cli.machine import say
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "image", nargs="?", metavar="ID", help="an id or store path; default: this checkout's"
+    )
+    parser.add_argument(
+        "--container", action="store_true", help="boot its root only, without its kernel"
+    )
+    parser.add_argument("--memory", type=int, default=1024, metavar="MB", help="of the VM")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Boot, check, stop."""
+    from postolka import acceptance, build, example  # noqa: PLC0415 - their libraries cost 0.5 s
+
+    if arguments.image is None:
+        want: build.Want = "root" if arguments.container else "disk"
+        image = build.realise(want=want, progress=say)
+    elif "/" in arguments.image:
+        image = build.load(Path(arguments.image))
+    else:
+        image = build.find(arguments.image)
+    with tempfile.TemporaryDirectory(prefix="postolka-accept-") as work:
+        directory = Path(work, "instance")
+        example.new_instance(directory)
+        request = example.Request(
+            image=image,
+            kind="container" if arguments.container else "vm",
+            directory=directory,
+            memory_mib=arguments.memory,
+        )
+        with example.running(request, say) as (_, subject):
+            acceptance.run(subject, lambda promise, seen: say(f"ok: {promise}: {seen}"))
+    print(f"{image.id}: accepted")
+    return 0

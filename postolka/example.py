@@ -1,0 +1,82 @@
+"""Boot an image as `mail.example.test` in the lab: what `accept` and `demo` have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from postolka import acceptance, build, container, identity, machines
+from postolka.lab import client
+from pyinfra_deploys import server
+from pyinfra_deploys.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from postolka.lab.client import Lab
+    from postolka.machines import Kind, Machine
+
+DOMAIN = "example.test"
+HOSTNAME = f"mail.{DOMAIN}"
+ACCOUNTS = ("alice", "bob")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to boot: an image, as which kind of machine, by which instance's files."""
+
+    image: build.Built
+    kind: Kind
+    directory: Path
+    """Holds user-data, zone and credentials.json of an instance."""
+    name: str | None = None
+    memory_mib: int
+
+
+def new_instance(directory: Path) -> None:
+    """Write the files of the example instance into `directory`, which must be absent or empty."""
+    request = identity.Request(domain=DOMAIN, hostname=HOSTNAME, accounts=ACCOUNTS)
+    serial = int(time.strftime("%Y%m%d01", time.gmtime()))
+    identity.write(identity.make(request, serial=serial, ports=server.ports(Settings())), directory)
+
+
+@contextlib.contextmanager
+def running(
+    request: Request, progress: Callable[[str], None], *, leave_running: bool = False
+) -> Iterator[tuple[Machine, acceptance.Subject]]:
+    """Boot, yield the machine and what to check on it, and stop it.
+
+    With `leave_running` it is stopped only where the block fails.
+    """
+    lab = client.start(progress=progress)
+    try:
+        machine = _boot(request, lab, progress)
+        try:
+            yield machine, acceptance.subject(machine, lab, request.directory)
+        except BaseException:
+            machines.stop(machine.name)
+            raise
+        if not leave_running:
+            machines.stop(machine.name)
+    finally:
+        lab.close()
+
+
+def _boot(request: Request, lab: Lab, progress: Callable[[str], None]) -> Machine:
+    user_data = request.directory / "user-data"
+    ports = [p.number for p in server.ports(Settings()) if p.is_public and p.protocol == "tcp"]
+    return container.run(
+        container.Request(
+            layers=request.image.root_layers,
+            id=request.image.id,
+            name=request.name,
+            user_data=user_data.read_bytes(),
+            zone=client.zone_beside(user_data),
+            lab=lab.name,
+            ports=ports,
+        ),
+        progress=progress,
+    )
