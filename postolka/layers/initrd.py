@@ -28,9 +28,11 @@ _DRACUT_MODULES = (
 _DRIVERS = (
     "=drivers/ata", "=drivers/mmc", "nvme",
     "=drivers/usb/host", "usb-storage", "uas",
-    "sd_mod", "sr_mod", "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "xen-blkfront", "xen-scsifront",
+    "sd_mod", "sr_mod", "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi",
+    "xen-blkfront", "xen-scsifront",
     "hv_vmbus", "hv_storvsc", "pci-hyperv", "vmw_pvscsi", "vmd",
-    "aacraid", "arcmsr", "hpsa", "megaraid_sas", "mpi3mr", "mpt3sas", "mptsas", "mptspi", "smartpqi",
+    "aacraid", "arcmsr", "hpsa", "megaraid_sas", "mpi3mr", "mpt3sas", "mptsas", "mptspi",
+    "smartpqi",
     "erofs", "ext4", "dm-verity", "loop",
 )  # fmt: skip
 _PROGRAMS = (
