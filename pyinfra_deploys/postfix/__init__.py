@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("postfix", "postfix-mysql", "postfix-lmdb")
+#: No main.cf of the package's making, which would hold the build machine's name.
+DEBCONF = ("postfix postfix/main_mailer_type select No configuration",)
 USERS = (
     User(name="postfix", id=123, home="/var/spool/postfix"),
     User(name="postdrop", id=124, is_group_only=True),
@@ -33,13 +35,17 @@ _PLAIN = Attributes(mode="0644")
 # proxymap(8) reads these as the user postfix.
 _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
+    "/etc/mailname": _PLAIN,
     "/etc/postfix/main.cf": _PLAIN,
-    "/etc/postfix/sql/aliases.cf": _SECRET,
     "/etc/postfix/sql/alias_domains.cf": _SECRET,
+    "/etc/postfix/sql/aliases.cf": _SECRET,
     "/etc/postfix/sql/domains.cf": _SECRET,
     "/etc/postfix/sql/mailboxes.cf": _SECRET,
+    "/etc/postfix/sql/sender_alias_domains.cf": _SECRET,
     "/etc/postfix/sql/senders.cf": _SECRET,
 }
+#: It copies resolv.conf into a chroot, which this server doesn't use.
+MASKED = ("postfix-resolvconf.path",)
 
 
 @deploy("Postfix")
