@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Want = Literal["disk", "root"]
 #: Name of the store path that a finished build ends in, by what was wanted.
-NAMES: dict[Want, str] = {"disk": "image", "root": "root"}
+NAMES: dict[Want, str] = {"disk": "golden", "root": "root"}
 #: In that path: what it was made from.
 MANIFEST = "image.json"
 _PATIENCE_SECONDS = 20

@@ -12,25 +12,23 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postolka import apt, deployer, derivation, home, tools, wants
 from postolka import lock as locks
 from postolka.build import MANIFEST, NAMES
-from postolka.debs import Debs
+from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
-from postolka.layers import packages
-from postolka.layers.configured import configured
+from postolka.layers import whole
 from postolka.layers.context import Context
-from postolka.layers.policy import policy
-from postolka.store import Store, digest
+from postolka.store import Store
 from pyinfra_deploys import server, settings
 
 if TYPE_CHECKING:
     from postolka.build import Want
     from postolka.lock import Lock
+    from pyinfra_deploys.settings import Settings
 
 
 def main() -> int:
@@ -68,97 +66,106 @@ def _progress(line: str) -> None:
 
 def _stop_at_end_of_input() -> None:
     sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGINT)
+    # To the main thread by name: another one would take the signal without waking it.
+    main_thread = threading.main_thread().ident
+    if main_thread is not None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
 
 
 def _build(checkout: Path, want: Want, *, temporary: bool) -> Path:
-    store, debs = Store(home.store()), Debs(home.debs())
+    """Build by the checkout's lock, or, where that is no use, by a temporary one."""
+    wanted = wants.wanted()
     parsed = settings.load(checkout / derivation.GROUP_DATA)
-    path, lock = _lock(checkout, temporary=temporary)
-    plan = deployer.plan(server.server, parsed)
-    hashes = derivation.inputs(lock, plan, checkout)
-    log = home.home() / "logs" / f"build-{time.time_ns()}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.touch()
-    home.home().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=home.home()) as work:
-        context = Context(
-            id=derivation.image_id(hashes),
-            lock=lock,
-            settings=parsed,
-            plan=hashes["plan"],
-            tools=tools.realise(lock, "tools", store, debs, _progress),
-            debs=debs,
-            store=store,
-            work=Path(work),
-            progress=_progress,
-            log=log,
-        )
-        built = _realise(context, want, hashes)
-    log.unlink()
-    store.remember(derivation.fast_key(checkout, path), NAMES[want], built)
+    path = checkout / derivation.LOCK
+    standing_in = derivation.temporary_lock(checkout)
+    try:
+        return _build_by(path, _read(path, wanted), checkout, parsed, want)
+    except (UnavailableError, _UnusableError) as error:
+        if not temporary:
+            raise
+        _progress(f"{error}".partition("\nhint:")[0])
+    if standing_in.exists():
+        _progress("using the temporary lock that was made before")
+        try:
+            return _build_by(standing_in, _read(standing_in, wanted), checkout, parsed, want)
+        except (UnavailableError, _UnusableError) as error:
+            _progress(f"{error}".partition("\nhint:")[0])
+    _progress("resolving into a temporary lock; `postolka lock --update` makes a lasting one")
+    lock = apt.lock(home.home() / "apt", wanted, _progress)
+    standing_in.parent.mkdir(parents=True, exist_ok=True)
+    new = standing_in.with_name(f".{standing_in.name}.{os.getpid()}")
+    new.write_text(locks.serialise(lock))
+    new.rename(standing_in)
+    return _build_by(standing_in, lock, checkout, parsed, want)
+
+
+def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Want) -> Path:
+    store, debs = Store(home.store()), Debs(home.debs())
+    _progress("planning")
+    hashes = derivation.inputs(lock, deployer.plan(server.server, parsed), checkout)
+    image_id = derivation.image_id(hashes)
+    # Taken before the work: an input that changes meanwhile must not be found under this result.
+    fast_key = derivation.fast_key(checkout, path)
+    built = store.get(NAMES[want], image_id)
+    if not built:
+        log = home.home() / "logs" / f"build-{image_id[:16]}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        with tempfile.TemporaryDirectory(prefix="build-", dir=home.home()) as work:
+            context = Context(
+                id=image_id,
+                lock=lock,
+                settings=parsed,
+                plan=hashes["plan"],
+                tools=tools.realise(lock, "tools", store, debs, _progress),
+                debs=debs,
+                store=store,
+                work=Path(work),
+                progress=_progress,
+                log=log,
+            )
+            built = _finish(context, want, hashes)
+        log.unlink()
+    store.remember(fast_key, NAMES[want], built)
     return built
 
 
-def _realise(context: Context, want: Want, hashes: dict[str, str]) -> Path:
+def _finish(context: Context, want: Want, hashes: dict[str, str]) -> Path:
     """Make every layer, then the store path that names them all."""
-    if want == "disk":
-        raise PostolkaError("build", "the disk's layers aren't part of this version yet")
-    base = packages.realise(
-        context.lock,
-        context.tools,
-        server.users(),
-        [line for room in server.all_rooms() for line in room.debconf],
-        store=context.store,
-        debs=context.debs,
-        log=context.log,
-        progress=context.progress,
-    )
-    lower = [policy(context) / "upper", base / "root"]
-    layers = [configured(context, lower) / "upper", *lower]
+    layers = whole.realise(context, with_disk=want == "disk")
 
     def make(out: Path) -> None:
         out.mkdir()
         manifest = {
             "id": context.id,
             "inputs": hashes,
-            "root_layers": [str(layer.relative_to(context.store.root)) for layer in layers],
+            "root_layers": [str(layer.relative_to(context.store.root)) for layer in layers.root],
         }
         (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        if layers.disk:
+            # The same file under a second name: nothing in the store is ever written to.
+            (out / "disk.raw").hardlink_to(layers.disk / "disk.raw")
 
-    key = digest([NAMES[want], context.id, [layer.parent.name for layer in layers]])
-    return context.store.realise(NAMES[want], key, make)
+    return context.store.realise(NAMES[want], context.id, make)
 
 
-def _lock(checkout: Path, *, temporary: bool) -> tuple[Path, Lock]:
-    """Return the lock to build by: the checkout's, or one made for the time being."""
-    wanted = wants.wanted()
-    path = checkout / derivation.LOCK
-    try:
-        return path, _read(path, wanted)
-    except PostolkaError as error:
-        if not temporary:
-            raise
-        _progress(f"{error}".partition("\n")[0])
-    path = derivation.temporary_lock(checkout)
-    if path.exists():
-        return path, _read(path, wanted)
-    _progress("resolving into a temporary lock; `postolka lock --update` makes a lasting one")
-    lock = apt.lock(home.home() / "apt", wanted, _progress)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(locks.serialise(lock))
-    new.rename(path)
-    return path, lock
+class _UnusableError(PostolkaError):
+    """There is no lock, or it was made for other packages than the rooms want now."""
 
 
 def _read(path: Path, wanted: dict[str, tuple[str, ...]]) -> Lock:
+    """Return the lock at `path`. One that is broken is an error, never a reason to stand in."""
     try:
         text = path.read_text()
-    except OSError as error:
-        raise PostolkaError(path.name, "can't be read", hint=locks.REFRESH) from error
+    except FileNotFoundError as error:
+        raise _UnusableError(path.name, "there is no lock", hint=locks.REFRESH) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PostolkaError(path.name, f"can't be read: {error}") from error
     lock = locks.parse(text, where=path.name)
-    lock.check(wanted, where=path.name)
+    try:
+        lock.check(wanted, where=path.name)
+    except PostolkaError as error:
+        raise _UnusableError(error.where, error.problem, hint=error.hint) from error
     return lock
 
 

@@ -35,6 +35,10 @@ _BATCH = 8
 _MIB = 1 << 20
 
 
+class UnavailableError(ProblemsError):
+    """Packages that no source has as the lock names them; another lock may help."""
+
+
 class Debs:
     """The cache in `directory`."""
 
@@ -48,7 +52,7 @@ class Debs:
     def fetch(self, packages: Collection[Package], progress: Callable[[str], None]) -> None:
         """Make every package's file present and verified.
 
-        Raises ProblemsError naming each package that the mirror doesn't have as locked.
+        Raises UnavailableError naming each package that the mirror doesn't have as locked.
         """
         present = self._verified([p for p in packages if self.path(p).exists()])
         missing = sorted(set(packages) - present)
@@ -112,7 +116,7 @@ class Debs:
             finally:
                 pool.shutdown(cancel_futures=True)
         if problems:
-            raise ProblemsError("the mirror", problems, hint=REFRESH)
+            raise UnavailableError("the mirror", problems, hint=REFRESH)
 
     def _batch(
         self, packages: Sequence[Package], mirrors: dict[str, str], directory: Path

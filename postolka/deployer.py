@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pyinfra.api.command import PyinfraCommand
@@ -121,7 +121,7 @@ def _described(command: PyinfraCommand) -> dict[str, Any]:
     if not described or arguments:
         raise PostolkaError("plan", f"no way to tell what {command!r} does: {arguments}")
     if stdin is not None:
-        text = stdin if isinstance(stdin, str) else "\n".join(stdin)
+        text = stdin if isinstance(stdin, str) else "\n".join(cast("Iterable[str]", stdin))
         described["stdin"] = _sha256(text.encode())
     return described
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 #: No feature that would put into an upper directory what only this kernel, or this mount, can read.
-OVERLAY_OPTIONS = "index=off,metacopy=off,redirect_dir=off,xino=off"
+# volatile: no fsync(2) a file; the store writes a finished path out as a whole.
+OVERLAY_OPTIONS = "volatile,index=off,metacopy=off,redirect_dir=off,xino=off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ def test_group_data_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_a_hosts_connection_data_are_no_settings() -> None:
-    """The connection's own keys stand beside the settings in a host's data; a typo is still found."""
+    """The connection's keys stand beside the settings in a host's data; a typo is found."""
     parsed = settings.of_host(
         {"ssh_port": 2222, "ssh_root_login": True, "instance_file": "x", "dovecot_imaps": False}
     )
