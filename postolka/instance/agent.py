@@ -111,7 +111,8 @@ def _publish(
     for name, file in plain.items():
         files.write(paths.etc / name, file)
     _write_tls(paths, instance)
-    system.relabel([paths.etc, paths.tls])
+    _write_dkim(paths, system, instance)
+    system.relabel([paths.etc, paths.tls, paths.dkim])
     for top in directories:
         system.bind(paths.etc / top, paths.root / "etc" / top)
     system.set_hostname(instance.hostname)
@@ -162,6 +163,21 @@ def _write_tls(paths: Paths, instance: Instance) -> None:
     _write(paths.tls / "key.pem", key.encode("ascii"))
     _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))
+
+
+def _write_dkim(paths: Paths, system: System, instance: Instance) -> None:
+    """Write each signing key to a file of its own.
+
+    OpenDKIM takes a key inside its table for base64 only where it begins as an RSA key does.
+    """
+    uid, gid = system.ids("opendkim", "opendkim")
+    for domain in instance.domains:
+        directory = paths.dkim / domain.name
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for key in domain.signing_keys:
+            content = key.pem.encode("ascii")
+            file = files.File(content=content, mode=0o600, uid=uid, gid=gid)
+            files.write(directory / f"{key.selector}.pem", file)
 
 
 def _incoming(paths: Paths) -> list[bytes]:

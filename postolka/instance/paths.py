@@ -73,6 +73,11 @@ class Paths:
         return self.run / "tls"
 
     @property
+    def dkim(self) -> Path:
+        """Signing keys, one file each, in a directory for each domain."""
+        return self.run / "dkim"
+
+    @property
     def configured(self) -> Path:
         """There once good data are rendered; the daemons start only then."""
         return self.run / "configured"

@@ -29,7 +29,7 @@ class System(Protocol):
         """Say whether something is mounted at `target`."""
 
     def bind(self, source: Path, target: Path) -> None:
-        """Show `source` at `target`, unless something is mounted there already."""
+        """Show `source` at `target`, read-only, unless something is mounted there already."""
 
     def unbind(self, target: Path) -> None:
         """Undo `bind`."""
@@ -62,9 +62,12 @@ class Machine:
         return any(line.split(" ")[4] == str(target) for line in table.splitlines())
 
     def bind(self, source: Path, target: Path) -> None:
-        """Bind-mount `source` over `target`, alone: what is mounted below stays behind."""
+        """Bind-mount `source` over `target`, alone: what is mounted below stays behind.
+
+        Read-only: /etc is what image and data say, until the agent says otherwise.
+        """
         if not self.is_bound(target):
-            _run("mount", "--bind", str(source), str(target))
+            _run("mount", "--bind", "--options=ro", str(source), str(target))
 
     def unbind(self, target: Path) -> None:
         """Unmount `target`."""
