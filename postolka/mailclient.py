@@ -50,9 +50,17 @@ class Login:
 
 
 def submit(
-    server: Server, login: Login, recipients: Sequence[str], message: bytes, *, port: int = 587
+    server: Server,
+    login: Login,
+    recipients: Sequence[str],
+    message: bytes,
+    *,
+    port: int = 587,
+    sender: str = "",
 ) -> None:
-    """Submit `message` as the login's own address, on 587 (STARTTLS) or 465 (implicit TLS).
+    """Submit `message` on 587 (STARTTLS) or 465 (implicit TLS), as the login's own address.
+
+    `sender` is another envelope sender.
 
     Raises smtplib.SMTPException as the server answers, and PostolkaError for a foreign key.
     """
@@ -68,7 +76,7 @@ def submit(
             client.starttls(context=_context())
         _check_pin(server, client.sock)
         client.login(login.address, login.password)
-        client.sendmail(login.address, recipients, message)
+        client.sendmail(sender or login.address, recipients, message)
 
 
 @contextmanager
