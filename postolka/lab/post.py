@@ -107,9 +107,12 @@ class _Client(smtplib.SMTP):
     def __init__(self, where: int, source: str | None, helo: str) -> None:
         self._where = where
         self._source = source
+        self._host = ""
         super().__init__(local_hostname=helo, timeout=_TIMEOUT_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # starttls() asks for the certificate of this name.
+        self._host = host
         return namespace.connect(
             self._where, host, port, source=self._source, timeout_seconds=timeout
         )

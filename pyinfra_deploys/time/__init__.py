@@ -25,6 +25,8 @@ UNITS = (
 )
 STATE = (State(path="/var/lib/systemd/timesync", kind="rebuildable"),)
 FILES = {
+    # What is rendered is mounted over it, so it has to be there.
+    "/etc/postolka/": Attributes(mode="0755"),
     # Read by the daemon's own account.
     "/etc/postolka/timesyncd.conf": Attributes(mode="0644"),
 }
