@@ -22,6 +22,7 @@ openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=$name" \
 # Without any authority in it Postfix turns TLS off; which ones doesn't matter at level `may`.
 cp /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/certs/ca-certificates.crt
 
+# The only liberty: what was deferred is tried again after seconds, since nobody waits here for long.
 cat /usr/share/postfix/main.cf.debian /usr/share/postfix/main.cf.tls >/etc/postfix/main.cf
 cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
 cp /usr/share/postfix/dynamicmaps.cf /etc/postfix/dynamicmaps.cf
@@ -29,7 +30,8 @@ postconf -e "myhostname = $name" "mydestination = \$myhostname, $domain, localho
 	"mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128" "relayhost =" \
 	"mailbox_size_limit = 0" "recipient_delimiter = +" "inet_interfaces = all" \
 	"alias_maps =" "alias_database =" "smtp_tls_session_cache_database =" \
-	"maillog_file = /dev/stdout"
+	"maillog_file = /dev/stdout" \
+	"queue_run_delay = 5s" "minimal_backoff_time = 5s" "maximal_backoff_time = 30s"
 install -d -o postfix -g root -m 0755 /var/lib/postfix
 chown 0:8 /var/mail && chmod 2775 /var/mail
 chgrp postdrop /usr/sbin/postdrop /usr/sbin/postqueue && chmod g+s /usr/sbin/postdrop /usr/sbin/postqueue
