@@ -49,7 +49,7 @@ class Login:
         return f"Login(address={self.address!r}, password=***)"
 
 
-def submit(
+def submit(  # noqa: PLR0913 - each keyword is one property of a submission
     server: Server,
     login: Login,
     recipients: Sequence[str],
