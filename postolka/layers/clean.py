@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 #: Patterns below the root of files and directories that go; their parents stay.
-_REMOVED = (
+REMOVED = (
     "build",
     "dev/*",
     "etc/*-",
@@ -53,7 +53,7 @@ _OVERLAY = "trusted.overlay."
 
 def root(path: Path, epoch: int) -> None:
     """Clean the root at `path` and give it the one date `epoch` (seconds since 1970)."""
-    for pattern in _REMOVED:
+    for pattern in REMOVED:
         for found in sorted(path.glob(pattern)):
             remove(found)
     _remove_documentation(path / "usr/share/doc")

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from postolka.errors import Problem, ProblemsError
-from postolka.layers import accounts, clean, repository
+from postolka.layers import accounts, clean, repository, standins
 from postolka.lock import REFRESH
 from postolka.store import digest
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pyinfra_deploys.room import User
 
 NAME = "packages"
-#: Raised when this module makes another root from the same inputs.
-FORMAT = 1
+#: Raised when this module makes another root from the same inputs and scripts.
+FORMAT = 2
 
 # What dpkg leaves out, and how it works: removed again by clean.py.
 # path-exclude as an option of mmdebstrap would make its own unpacking ten times slower.
@@ -44,10 +44,6 @@ force-unsafe-io
 # Nothing starts while packages are installed.
 _POLICY = "#!/bin/sh\nexit 101\n"
 
-# selinux-policy-default's script compiles all modules, and chooses them by the build host's
-# chassis. The policy is a layer of its own, so its compiler does nothing here.
-_SEMODULE = "#!/bin/sh\nexit 0\n"
-
 # $1 of each hook is the root. An overlay with the option volatile ignores fsync(2): dpkg calls it
 # some thousand times, and the store writes the whole path out at its end anyway.
 _MOUNT = """\
@@ -55,6 +51,8 @@ set -eu
 mkdir -p /build/out/root /build/out/work /build/empty /build/root
 sides=lowerdir=/build/empty,upperdir=/build/out/root,workdir=/build/out/work
 mount -t overlay -o "$sides,volatile" postolka /build/root
+# postconf and newaliases wait for a network interface, seconds a call.
+ip link set lo up
 exec "$@"
 """
 _SETUP = """\
@@ -68,14 +66,10 @@ _ESSENTIAL = """\
 set -eu
 install -m 0755 /build/files/policy-rc.d "$1/usr/sbin/policy-rc.d"
 chroot "$1" debconf-set-selections </build/files/debconf
-chroot "$1" dpkg-divert --quiet --local --rename --divert /usr/sbin/semodule.real \
-    --add /usr/sbin/semodule
-install -m 0755 /build/files/semodule "$1/usr/sbin/semodule"
 """
 _CUSTOMIZE = """\
 set -eu
-rm "$1/usr/sbin/semodule" "$1/usr/sbin/policy-rc.d"
-chroot "$1" dpkg-divert --quiet --local --rename --remove /usr/sbin/semodule
+rm "$1/usr/sbin/policy-rc.d"
 """
 
 
@@ -87,6 +81,9 @@ def key(lock: Lock, tools: Tools, users: Sequence[User], debconf: Sequence[str])
             "format": FORMAT,
             "epoch": lock.source_date_epoch,
             "tools": tools.key,
+            "scripts": [_DPKG, _POLICY, _MOUNT, _SETUP, _ESSENTIAL, _CUSTOMIZE],
+            "standins": [standins.PROGRAMS, standins.PLACE, standins.FINISH],
+            "removed": clean.REMOVED,
             "names": sorted(lock.wanted["image"]),
             "packages": [[p.name, p.version, p.architecture, p.sha256] for p in lock.of("image")],
             "users": [asdict(user) for user in users],
@@ -150,7 +147,7 @@ def _write(files: Path, tools: Tools, users: Sequence[User], debconf: Sequence[s
         "dpkg": _DPKG,
         "debconf": "".join(f"{line}\n" for line in debconf),
         "policy-rc.d": _POLICY,
-        "semodule": _SEMODULE,
+        **{path.rpartition("/")[2]: text for path, text in standins.PROGRAMS.items()},
     }
     for name, text in texts.items():
         (files / name).write_text(text)
@@ -168,8 +165,8 @@ def _mmdebstrap(names: Sequence[str]) -> list[str]:
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=Acquire::Languages "none"',
         f"--setup-hook={_SETUP}",
-        f"--essential-hook={_ESSENTIAL}",
-        f"--customize-hook={_CUSTOMIZE}",
+        f"--essential-hook={_ESSENTIAL}{standins.PLACE}",
+        f"--customize-hook={_CUSTOMIZE}{standins.FINISH}",
         f"--include={','.join(names)}",
         repository.SUITE,
         "/build/root",

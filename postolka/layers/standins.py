@@ -1,0 +1,81 @@
+"""Programs that stand in for slow ones while packages are installed.
+
+A package's scripts call some programs once a package that are needed once, or not at all, in an
+image that is never upgraded in place. dpkg-divert puts the real ones aside, and back at the end.
+Pure: shell text only.
+"""
+
+from __future__ import annotations
+
+#: Where calls that are only noted go, below the root; one call a line.
+NOTES = "/run/postolka"
+
+_NOTHING = "#!/bin/sh\nexit 0\n"
+
+# Notes its arguments; FINISH runs what was noted, on all processors.
+_NOTE = f"""#!/bin/sh
+mkdir -p {NOTES}
+echo "$@" >>{NOTES}/${{0##*/}}
+"""
+
+# ucf puts a configuration file in place, and keeps what the next upgrade needs to merge it with the
+# machine's own changes. The image has no such upgrade; without that part 150 calls take no time.
+_UCF = """#!/bin/sh
+source= target=
+while [ $# -gt 0 ]; do
+    case $1 in
+        -p | --purge) exit 0 ;;
+        -s | --src-dir | --sum-file | --dest-dir | --package | --debconf-template | --state-dir)
+            shift ;;
+        -*) ;;
+        *) source=$target target=$1 ;;
+    esac
+    shift
+done
+[ -e "$target" ] || cp -p "$source" "$target"
+"""
+
+#: Path of the program -> what stands there meanwhile.
+PROGRAMS = {
+    # selinux-policy-default compiles all modules, which it chooses by the build host's chassis.
+    # The policy is a layer of its own.
+    "/usr/sbin/semodule": _NOTHING,
+    "/usr/bin/ucf": _UCF,
+    "/usr/bin/ucfr": _NOTHING,
+    # Compiles one package's Python modules a call.
+    "/usr/bin/py3compile": _NOTE,
+    # Joins all CA certificates into one file, at install and again by a trigger.
+    "/usr/sbin/update-ca-certificates": _NOTE,
+}
+
+#: Puts the stand-ins in place; $1 is the root, /build/files/NAME each program.
+PLACE = "".join(
+    f"""
+mkdir -p "$1{path.rpartition("/")[0]}"
+chroot "$1" dpkg-divert --quiet --local --rename --divert {path}.real --add {path}
+install -m 0755 /build/files/{path.rpartition("/")[2]} "$1{path}"
+"""
+    for path in PROGRAMS
+)
+
+#: Puts the real programs back and runs what was noted.
+FINISH = (
+    "".join(
+        f"""
+rm "$1{path}"
+chroot "$1" dpkg-divert --quiet --local --rename --remove {path}
+"""
+        for path in PROGRAMS
+    )
+    + f"""
+noted="$1{NOTES}"
+mkdir -p "$noted"
+{{
+    if [ -e "$noted/update-ca-certificates" ]; then echo update-ca-certificates; fi
+    if [ -e "$noted/py3compile" ]; then sort -u "$noted/py3compile"; fi | sed 's/^/py3compile /'
+}} >"$noted/calls"
+chroot "$1" xargs --arg-file {NOTES}/calls --max-procs "$(nproc)" --delimiter '\\n' \
+    --max-args 1 sh -ec 'exec $0'
+rm -r "$noted"
+"""
+)
