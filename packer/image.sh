@@ -6,7 +6,8 @@ rm -rf "$OUTPUT"
 # Options are words of the caller's own.
 # shellcheck disable=SC2086
 image=$("$POSTOLKA" build $BUILD_OPTIONS)
-"$POSTOLKA" accept --memory "$MEMORY" "$image"
+"$POSTOLKA" accept --container --memory "$MEMORY" "$image"
 mkdir -p "$OUTPUT"
 cp --sparse=always "$image/disk.raw" "$OUTPUT/.disk.raw"
 mv "$OUTPUT/.disk.raw" "$OUTPUT/disk.raw"
+printf '%s\n' "$image" >"$OUTPUT/image"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postolka import acceptance, build, container, identity, machines
+from postolka.errors import PostolkaError
 from postolka.lab import client
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
@@ -66,6 +67,9 @@ def running(
 
 
 def _boot(request: Request, lab: Lab, progress: Callable[[str], None]) -> Machine:
+    if request.kind != "container":
+        problem = "this version boots an image's root in a container only"
+        raise PostolkaError(request.kind, problem, hint="add --container")
     user_data = request.directory / "user-data"
     ports = [p.number for p in server.ports(Settings()) if p.is_public and p.protocol == "tcp"]
     return container.run(
