@@ -37,9 +37,9 @@ def dns_name(text: str) -> str | None:
     rules = (
         (text.isascii(), "has other than ASCII characters; write it in its xn-- form"),
         (text == text.lower(), "must be in lower case"),
-        (len(labels) > 1, "is not fully qualified (a name with at least one dot)"),
         (len(text) <= _DOMAIN_CHARACTERS, f"is longer than {_DOMAIN_CHARACTERS} characters"),
         (all(map(_is_label, labels)), "is not a domain name (labels of a-z, 0-9 and -)"),
+        (len(labels) > 1, "is not fully qualified (a name with at least one dot)"),
         (not labels[-1].isdigit(), "ends in a number, as an IP address does"),
     )
     return next((problem for holds, problem in rules if not holds), None)

@@ -80,8 +80,10 @@ def _render(_: argparse.Namespace) -> int:
     from postolka.instance.system import Machine  # noqa: PLC0415
 
     report = agent.boot(Paths(), Machine())
+    # For the journal; `ready` tells the console.
+    print(f"instance data: {report.data}")  # noqa: T201
     for problem in report.problems:
-        Machine().say(f"instance data: {problem}")
+        print(f"  {problem}")  # noqa: T201
     return 0
 
 

@@ -121,7 +121,7 @@ class Node:
         """Return one of `names`; the first where it is none of them."""
         if self.value in names:
             return str(self.value)
-        self.complain(f"must be one of {', '.join(names)}")
+        self.complain(f"{shown(self.value)} is not one of {', '.join(names)}")
         return names[0]
 
     def _child(self, name: object, value: object) -> Node:

@@ -22,6 +22,7 @@ _DATA = {
     "good": "the platform's data",
     "kept": "the platform gave none at this boot; the last good data are in use",
     "refused": "the platform's data are wrong; the last good data are in use",
+    "bad": "the platform's data are wrong, and there never were good ones",
     "older": "the platform's data are older; the machine's own are in use",
     "missing": "none yet",
     "": "not looked at yet",
@@ -70,12 +71,15 @@ class Status:
 
     def __str__(self) -> str:
         report = self.report
+        data = report.get("data", "")
+        if data == "refused" and self.state == "waiting":
+            data = "bad"
         up = sum(unit.state in ("active", "skipped") for unit in self.units)
         opened = [f"{port['number']}/{port['protocol']}" for port in self.ports if port["is_open"]]
         lines = [
             f"state     {self.state}",
             f"hostname  {report.get('hostname') or '-'}",
-            f"data      {_DATA[report.get('data', '')]} (serial {report.get('serial') or '-'})",
+            f"data      {_DATA[data]} (serial {report.get('serial') or '-'})",
             f"units     {up} of {len(self.units)} up",
             f"ports     {' '.join(opened) or '-'}",
             f"image     {self.image.get('IMAGE_VERSION') or self.image.get('BUILD_ID') or '-'}",

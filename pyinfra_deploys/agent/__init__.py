@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ CHECKS = (
     ("/usr/bin/python3", "-Ic", _IMPORTS),
 )
 
+#: Read at boot: postolka.instance.paths.
+_HOUSE = "/usr/share/postolka/house.json"
 _CHECKOUT = Path(__file__).parent.parent.parent
 
 
@@ -41,5 +44,8 @@ def modules() -> dict[str, bytes]:
 
 @deploy("Agent")
 def agent(settings: Settings) -> None:
-    """Install the agent and its units."""
-    install(__name__, settings, extra=modules())
+    """Install the agent, its units, and the manifest that tells it what the house has."""
+    from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
+
+    house = json.dumps(server.house(settings), indent=1, sort_keys=True) + "\n"
+    install(__name__, settings, extra={**modules(), _HOUSE: house.encode()})
