@@ -122,6 +122,15 @@ def entries(
     return tuple(sorted(found, key=lambda entry: entry.path))
 
 
+def gates(rooms: Iterable[Room], settings: Settings) -> tuple[Entry, ...]:
+    """Return the drop-ins that hold services back on a machine without instance data."""
+    return tuple(
+        Entry(path=f"/etc/systemd/system/{unit.name}.d/50-postolka.conf", content=GATE.encode())
+        for unit in units(rooms, settings)
+        if unit.needs_instance
+    )
+
+
 def pack(wanted: Iterable[Entry]) -> bytes:
     """Return a tar archive of the files and links in `wanted`, all owned by root.
 
@@ -173,9 +182,8 @@ def _for_the_boot(room: Room, settings: Settings) -> Iterator[tuple[str, bytes |
         if len(relative.parts) == 1:
             # A single file can't be bind-mounted with the directories: it is a link instead.
             yield path, f"{RENDERED}/{relative}", ""
-    for unit in units((room,), settings):
-        if unit.needs_instance:
-            yield f"/etc/systemd/system/{unit.name}.d/50-postolka.conf", GATE.encode(), "0644"
+    for gate in gates((room,), settings):
+        yield gate.path, gate.content, gate.mode
 
 
 def _walk(folder: Path) -> Sequence[Path]:

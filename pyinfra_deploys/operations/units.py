@@ -14,6 +14,8 @@ from pyinfra_deploys.facts.units import UnitFiles
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+#: Renders what the other units read.
+AGENT = "postolka-instance.service"
 #: States that `systemctl enable` can't change: there is nothing in [Install].
 _FIXED = {"static", "generated", "transient"}
 
@@ -44,3 +46,19 @@ def enabled(
     for verb, names in (("unmask", hidden), ("enable", wrong), ("mask", unmasked)):
         if names:
             yield StringCommand("systemctl", "--quiet", verb, *map(QuoteString, names))
+
+
+@operation(is_idempotent=False)
+def restarted(units: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Start `units` on a running system with the configuration that is there now.
+
+    The instance agent goes first, since the others read what it renders.
+    """
+    yield StringCommand("systemctl", "daemon-reload")
+    # 65 and 73: lines of packages' files that this machine doesn't want; tmpfiles says which.
+    yield StringCommand("systemd-tmpfiles", "--create", _success_exit_codes=[0, 65, 73])
+    agents = [unit for unit in units if unit == AGENT]
+    others = [unit for unit in units if unit != AGENT]
+    for names in (agents, others):
+        if names:
+            yield StringCommand("systemctl", "restart", *map(QuoteString, names))

@@ -1,0 +1,10 @@
+"""Put the server on a Debian 13 machine: pyinfra inventories/container.py deploy.py."""
+
+from pyinfra.context import host
+
+from pyinfra_deploys import machine, settings
+
+machine.machine(
+    settings.of_host(host.data.dict()),  # type: ignore[no-untyped-call]
+    instance=machine.instance_data(host.data.get("instance_file")),
+)

@@ -1,0 +1,74 @@
+"""The same server on a Debian 13 machine that is administered by apt, over SSH.
+
+What an image brings by itself (accounts, packages, a boot) is done here before and after the rooms.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyinfra.operations import apt
+
+from postolka.errors import PostolkaError
+from postolka.instance import document
+from pyinfra_deploys import room as rooms
+from pyinfra_deploys import server
+from pyinfra_deploys.deploys import deploy
+from pyinfra_deploys.operations import accounts, debconf, tree, units
+from pyinfra_deploys.tree import Entry, gates
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.settings import Settings
+
+#: Where the agent keeps the last good instance data.
+_INSTANCE = "/var/lib/postolka/instance.yaml"
+
+
+def instance_data(file: str | None) -> bytes | None:
+    """Return the instance data in a file that `postolka instance new` wrote, or None for None.
+
+    Raises PostolkaError for one that can't be read or holds none.
+    """
+    if file is None:
+        return None
+    try:
+        return document.part(Path(file).read_bytes(), where=file)
+    except OSError as error:
+        hint = "postolka instance new DOMAIN -o DIR"
+        raise PostolkaError(file, f"can't be read: {error.strerror}", hint=hint) from error
+
+
+@deploy("Packages")
+def packages(settings: Settings) -> None:
+    """Make the accounts, then install every package at once, with no service starting on it.
+
+    The services' gates come first: a package that starts its daemon with Debian's configuration
+    would be on the air before the rooms' one is there.
+    """
+    facts = server.all_rooms()
+    accounts.present(name="Make accounts", users=server.users())
+    tree.install(name="Hold services back", entries=gates(facts, settings))
+    debconf.answered(name="Answer questions", lines=[line for r in facts for line in r.debconf])
+    apt.packages(
+        name="Install packages",
+        packages=list(server.packages()),
+        update=True,
+        cache_time=3600,
+        no_recommends=True,
+    )
+
+
+@deploy("Machine")
+def machine(settings: Settings, instance: bytes | None = None) -> None:
+    """Make a stock Debian 13 machine the server; `instance` replaces its instance data.
+
+    With neither new data nor older ones on the machine it serves SSH only.
+    """
+    packages(settings)
+    server.server(settings)
+    if instance is not None:
+        entry = Entry(path=_INSTANCE, mode="0600", content=instance)
+        tree.install(name="Put instance data", entries=[entry])
+    wanted = [unit.name for unit in rooms.units(server.all_rooms(), settings)]
+    units.restarted(name="Start everything", units=wanted)
