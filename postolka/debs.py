@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from postolka import apt
 from postolka.errors import PostolkaError, Problem, ProblemsError
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 3 << 30
 _HELPER = "/usr/lib/apt/apt-helper"
 _UNTIL_WE_DIE = ("setpriv", "--pdeathsig", "KILL", "--")
+_OPTIONS = ("-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2")
 _WORKERS = 4
 _BATCH = 8
 _MIB = 1 << 20
+_GONE = "is no longer there"
+_OTHER = "arrived with another content than the locked one"
 
 
 class UnavailableError(ProblemsError):
@@ -99,7 +103,7 @@ class Debs:
         total = sum(package.size for package in packages)
         batches = [packages[i : i + _BATCH] for i in range(0, len(packages), _BATCH)]
         done = 0
-        problems: list[Problem] = []
+        failed: dict[Package, str] = {}
         with (
             tempfile.TemporaryDirectory(prefix=".fetching-", dir=self.directory) as directory,
             concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool,
@@ -110,18 +114,26 @@ class Debs:
             }
             try:
                 for job in concurrent.futures.as_completed(jobs):
-                    problems += job.result()
+                    failed |= job.result()
                     done += sum(package.size for package in jobs[job])
                     progress(f"fetching packages: {done // _MIB} of {total // _MIB} MiB")
             finally:
                 pool.shutdown(cancel_futures=True)
-        if problems:
+        lost = {package: why for package, why in failed.items() if why not in (_GONE, _OTHER)}
+        if lost:
+            package, why = min(lost.items())
+            problem = (
+                f"{len(lost)} of {len(packages)} packages didn't arrive; {package.name}: {why}"
+            )
+            raise PostolkaError("the mirror", problem, hint="check the network, then try again")
+        if failed:
+            problems = [Problem(p.name, f"{p.version}: {why}") for p, why in failed.items()]
             raise UnavailableError("the mirror", problems, hint=REFRESH)
 
     def _batch(
         self, packages: Sequence[Package], mirrors: dict[str, str], directory: Path
-    ) -> list[Problem]:
-        """Fetch some packages with one connection; return what went wrong, package by package."""
+    ) -> dict[Package, str]:
+        """Fetch some packages with one connection; return why those failed that did."""
         words = []
         for package in packages:
             new = directory / f"{package.sha256}.deb"
@@ -129,19 +141,18 @@ class Debs:
             words += [address, str(new), f"SHA256:{package.sha256}"]
         said = ""
         try:
-            run([*_UNTIL_WE_DIE, _HELPER, "-o", "APT::Sandbox::User=root", "download-file", *words])
+            run([*_UNTIL_WE_DIE, _HELPER, *_OPTIONS, "download-file", *words])
         except CommandError as error:
             said = error.output
-        problems = []
+        failed = {}
         for package in packages:
             new = directory / f"{package.sha256}.deb"
             if new.exists() and sha256(new) == package.sha256:
                 new.chmod(0o644)
                 new.rename(self.path(package))
             else:
-                reason = _reason(package, said)
-                problems.append(Problem(package.name, f"{package.version}: {reason}"))
-        return problems
+                failed[package] = _reason(package, said)
+        return failed
 
 
 def _check_room(directory: Path, packages: Sequence[Package]) -> None:
@@ -163,10 +174,12 @@ def sha256(path: Path) -> str:
 
 def _reason(package: Package, said: str) -> str:
     """Return why a package didn't arrive, from what apt said about its batch."""
-    name = re.escape(package.path.rpartition("/")[2])
-    if re.search(rf"{name}\s+404", said):
-        return "is no longer there"
-    if re.search(rf"(?:{name}.*)?Hash Sum mismatch", said):
-        return "arrived with another content than the locked one"
-    last = [line for line in said.splitlines() if line.startswith(("E:", "W:"))]
-    return last[-1].partition(": ")[2] if last else "did not arrive"
+    for address, why in re.findall(r"^E: Failed to fetch (\S+)  (.*)$", said, re.MULTILINE):
+        if not unquote(address).endswith(package.path):
+            continue
+        if re.match(r"404|410|File not found|Failed to stat", why):
+            return _GONE
+        if re.match(r"Hash Sum mismatch|File has unexpected size", why):
+            return _OTHER
+        return str(why)
+    return "apt said nothing about it"

@@ -103,8 +103,9 @@ def realise(  # noqa: PLR0913 - each is one input of the layer
     log: Path,
     progress: Callable[[str], None],
 ) -> Path:
-    """Return the layer's store path, made if it isn't there; mmdebstrap's words go to `log`.
+    """Return the layer's store path, made if it isn't there.
 
+    mmdebstrap's words go to a log of their own beside `log`, which stays where it fails.
     Raises CommandError with the end of the log, and ProblemsError for accounts without a pinned
     id or packages that nothing needs.
     """
@@ -117,8 +118,10 @@ def realise(  # noqa: PLR0913 - each is one input of the layer
         files.mkdir(parents=True)
         _write(files, tools, users, debconf)
         repository.write(packages, debs, path / "repository", lock.source_date_epoch)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
+        # Other layers write to the build's log meanwhile; an error shows the end of its own.
+        own_log = log.with_name(f"{log.stem}-{NAME}.log")
+        own_log.parent.mkdir(parents=True, exist_ok=True)
+        own_log.write_bytes(b"")
         tools.run(
             ["sh", "-c", _MOUNT, "mount", *_mmdebstrap(sorted(lock.wanted["image"]))],
             binds={
@@ -128,8 +131,9 @@ def realise(  # noqa: PLR0913 - each is one input of the layer
             },
             writes={"/build/out": path},
             environment={"SOURCE_DATE_EPOCH": str(lock.source_date_epoch)},
-            log=log,
+            log=own_log,
         )
+        own_log.unlink()
         _check(lock, users, path / "root")
         for name in ("files", "repository", "work"):
             clean.remove(path / name)
