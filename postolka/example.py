@@ -35,6 +35,8 @@ class Request:
     """Holds user-data, zone and credentials.json of an instance."""
     name: str | None = None
     memory_mib: int
+    lab: str
+    """Name of the lab: one where nobody else is mail.example.test."""
 
 
 def new_instance(directory: Path) -> None:
@@ -52,7 +54,7 @@ def running(
 
     With `leave_running` it is stopped only where the block fails.
     """
-    lab = client.start(progress=progress)
+    lab = client.start(request.lab, progress=progress)
     try:
         machine = _boot(request, lab, progress)
         try:

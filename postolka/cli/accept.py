@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             kind="container" if arguments.container else "vm",
             directory=directory,
             memory_mib=arguments.memory,
+            lab=f"accept-{os.getpid()}",
         )
         with example.running(request, say) as (_, subject):
             acceptance.run(subject, lambda promise, seen: say(f"ok: {promise}: {seen}"))

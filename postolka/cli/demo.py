@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
 
 _NAME = "demo"
+_LAB = "demo-lab"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"stopping the {_NAME} that still runs")
         machines.stop(_NAME)
     request = example.Request(
-        image=image, kind=kind, directory=arguments.output, name=_NAME, memory_mib=1024
+        image=image,
+        kind=kind,
+        directory=arguments.output,
+        name=_NAME,
+        memory_mib=1024,
+        lab=_LAB,
     )
     with example.running(request, say, leave_running=True) as (machine, subject):
         _exchange(subject)

@@ -26,7 +26,13 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[acceptance.Sub
     directory: Path = tmp_path_factory.mktemp("instance") / "example"
     example.new_instance(directory)
     image = build.realise(want="root", progress=print, temporary_lock=True)
-    request = example.Request(image=image, kind="container", directory=directory, memory_mib=1024)
+    request = example.Request(
+        image=image,
+        kind="container",
+        directory=directory,
+        memory_mib=1024,
+        lab=f"acceptance-{os.getpid()}",
+    )
     with example.running(request, print) as (_, found):
         yield found
 
