@@ -4,7 +4,7 @@ PYTHON = python3
 POSTOLKA = .venv/bin/postolka
 SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
 
-help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make bench  times of builds and boots"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
+help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
 
 setup: .venv/installed
 
@@ -16,12 +16,10 @@ test: setup ; $(SUDO) .venv/bin/python -m pytest -m "not soak"
 
 soak: setup ; $(SUDO) .venv/bin/python -m pytest -m soak
 
-bench: setup ; $(SUDO) .venv/bin/python -m tests.bench
-
 unit: setup ; .venv/bin/python -m pytest tests/unit tests/test_style.py
 
 format: setup ; .venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 clean: ; if [ -x $(POSTOLKA) ]; then $(SUDO) $(POSTOLKA) lab stop --all; fi; $(SUDO) rm -rf .venv demo dist
 
-.PHONY: help setup demo test soak bench unit format clean
+.PHONY: help setup demo test soak unit format clean
