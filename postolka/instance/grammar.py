@@ -63,8 +63,10 @@ def address(text: str) -> str | None:
         found = ipaddress.ip_address(text)
     except ValueError:
         return "is not an IP address"
+    if "%" in text:
+        return "has a zone"
     if str(found) != text:
-        return f"must be in its canonical form, {found}" if "%" not in text else "has a zone"
+        return f"must be in its canonical form, {found}"
     if found.is_unspecified or found.is_multicast or found.is_loopback or found.is_link_local:
         return "is not an address that others can reach"
     return None
