@@ -75,8 +75,9 @@ def take_addresses(router: int, stations: Iterable[Station]) -> None:
         # Nobody else is there who could have the address, so none of the checks that cost seconds.
         option = " nodad" if ":" in interface else ""
         commands.append(f"addr replace {interface} dev {BRIDGE}{option}")
-    if commands:
-        namespace.ip(router, *commands)
+    # An address may have had another machine, whose hardware address is still remembered.
+    commands.append(f"neigh flush dev {BRIDGE}")
+    namespace.ip(router, *commands)
 
 
 def plug_container(router: int, station: Station, inner: int) -> None:
