@@ -1,0 +1,64 @@
+"""The checkout's root in the store, made where it isn't there yet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import build, derivation, home, lock, tools
+from postolka.debs import Debs
+from postolka.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from postolka.build import Built
+    from postolka.lock import Lock
+    from postolka.tools import Tools
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here, and skip it where it can't run."""
+    for item in items:
+        if "tests/image" in item.path.as_posix():
+            item.add_marker(pytest.mark.image)
+            if os.geteuid():
+                item.add_marker(pytest.mark.skip(reason="needs root: run it by `make test`"))
+
+
+def say(line: str) -> None:
+    """Show what a build does, for those who run `pytest -s`."""
+    sys.stderr.write(f"{line}\n")
+
+
+@pytest.fixture(name="built", scope="session")
+def _built() -> Built:
+    return build.realise(want="root", progress=say, temporary_lock=True)
+
+
+@pytest.fixture(name="root", scope="session")
+def _root(built: Built) -> Path:
+    """Return the package layer's root."""
+    return built.root_layers[-1]
+
+
+@pytest.fixture(name="locked", scope="session")
+def _locked(built: Built) -> Lock:
+    """Return the lock that the root was made by."""
+    assert built.path.exists()
+    standing_in = derivation.temporary_lock(home.CHECKOUT)
+    path = standing_in if standing_in.exists() else home.CHECKOUT / derivation.LOCK
+    return lock.parse(path.read_text())
+
+
+@pytest.fixture(name="debs", scope="session")
+def _debs() -> Debs:
+    return Debs(home.debs())
+
+
+@pytest.fixture(name="toolbox", scope="session")
+def _toolbox(locked: Lock, debs: Debs) -> Tools:
+    return tools.realise(locked, "tools", Store(home.store()), debs, say)

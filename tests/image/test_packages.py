@@ -1,0 +1,153 @@
+"""The package layer holds the locked packages and nothing of the place that made it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from postolka import home, lock
+from postolka.layers import accounts, clean, inputs, packages, standins
+from postolka.store import Store
+from pyinfra_deploys import server
+from tests.image.conftest import say
+from tests.image.processes import mounts_below, running_with, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from postolka.debs import Debs
+    from postolka.lock import Lock
+    from postolka.tools import Tools
+
+
+def _installed(root: Path) -> set[tuple[str, str, str]]:
+    """Return (name, version, status) of every package that dpkg knows in the root."""
+    status = (root / "var/lib/dpkg/status").read_text()
+    return {
+        tuple(
+            next(iter(re.findall(rf"^{field}: (.*)$", stanza, re.MULTILINE)))
+            for field in ("Package", "Version", "Status")
+        )
+        for stanza in status.strip().split("\n\n")
+    }
+
+
+def test_exactly_the_locked_packages_are_installed(root: Path, locked: Lock) -> None:
+    """Each package of the image's set is there in its locked version, and no other."""
+    assert _installed(root) == {
+        (package.name, package.version, "install ok installed") for package in locked.of("image")
+    }
+
+
+def test_ids_are_the_rooms(root: Path) -> None:
+    """Every account has its pinned id, and every file belongs to an account."""
+    accounts.check(server.users(), root)
+    known = {
+        kind: {int(line.split(":")[2]) for line in (root / "etc" / kind).read_text().splitlines()}
+        for kind in ("passwd", "group")
+    }
+    for path in root.rglob("*"):
+        status = path.lstat()
+        assert status.st_uid in known["passwd"], path
+        assert status.st_gid in known["group"], path
+
+
+def test_traces_and_secrets_are_gone(root: Path) -> None:
+    """Nothing is left that depends on time or place, nor a secret that a script made."""
+    assert [path for pattern in clean.REMOVED for path in root.glob(pattern)] == []
+    assert (root / "etc/machine-id").read_text() == ""
+
+
+def test_no_stand_in_is_left(root: Path) -> None:
+    """The programs that were replaced during the installation are Debian's again."""
+    assert not (root / standins.NOTES.lstrip("/")).exists()
+    listing = (root / "var/lib/dpkg/diversions").read_text().split()
+    assert not set(standins.PROGRAMS) & set(listing)
+    for path in standins.PROGRAMS:
+        program = root / path.lstrip("/")
+        assert not program.with_name(f"{program.name}.real").exists()
+        if program.exists():
+            assert program.stat().st_size > len(standins.PROGRAMS[path]) + 100
+
+
+def test_python_modules_are_compiled(root: Path) -> None:
+    """Nothing is compiled at boot on a read-only root: what was only noted did run."""
+    for package in ("jinja2", "yaml", "cloudinit"):
+        assert list((root / f"usr/lib/python3/dist-packages/{package}/__pycache__").glob("*.pyc"))
+    assert (root / "etc/ssl/certs/ca-certificates.crt").stat().st_size > 100_000
+
+
+def test_copyright_stays_and_manuals_go(root: Path) -> None:
+    """Each package keeps its licence; what only people at a terminal read is left out."""
+    documents = root / "usr/share/doc"
+    assert (documents / "bash/copyright").exists()
+    left = {path.name for path in documents.glob("*/*")}
+    assert left == {"copyright"}
+    assert list((root / "usr/share/man").iterdir()) == []
+
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from postolka import debs, home, lock, store, tools
+from postolka.layers import packages
+from pyinfra_deploys import server
+where, root, key, text = sys.argv[1:]
+packages.realise(
+    lock.parse(Path(text).read_text()), tools.Tools(Path(root), key), server.users(),
+    [line for room in server.all_rooms() for line in room.debconf],
+    store=store.Store(Path(where) / "store"), debs=debs.Debs(home.debs()),
+    log=Path(where) / "build.log", progress=print,
+)
+"""
+
+
+def test_killed_build_leaves_nothing(
+    toolbox: Tools, locked: Lock, root: Path, tmp_path: Path
+) -> None:
+    """After SIGKILL amid the installation no process, mount or half result is there."""
+    assert root.exists()
+    (tmp_path / "lock").write_text(lock.serialise(locked))
+    words = [sys.executable, "-c", _PROGRAM, tmp_path, toolbox.root, toolbox.key, tmp_path / "lock"]
+    log = tmp_path / "build-packages.log"
+    with subprocess.Popen(list(map(str, words)), cwd=home.CHECKOUT) as program:
+        assert wait_until(lambda: log.exists() and "Unpacking" in log.read_text(), 60)
+        program.send_signal(signal.SIGKILL)
+    assert wait_until(lambda: not running_with(str(tmp_path)))
+    assert wait_until(lambda: not running_with("/build/root"))
+    assert mounts_below(tmp_path) == []
+    assert list((tmp_path / "store").glob("[!.]*")) == []
+
+
+def test_an_independent_build_is_identical(  # noqa: PLR0913, PLR0917
+    toolbox: Tools,
+    locked: Lock,
+    root: Path,
+    debs: Debs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The layer made again elsewhere has the same bytes, modes, owners and dates."""
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    monkeypatch.setenv("LC_ALL", "C")
+    made = packages.realise(
+        locked,
+        toolbox,
+        server.users(),
+        [line for room in server.all_rooms() for line in room.debconf],
+        store=Store(tmp_path / "elsewhere"),
+        debs=debs,
+        log=tmp_path / "build.log",
+        progress=say,
+    )
+    assert inputs.tree(made / "root") == inputs.tree(root)
+    dates = [
+        {path.relative_to(top): path.lstat().st_mtime_ns for path in [top, *top.rglob("*")]}
+        for top in (made / "root", root)
+    ]
+    assert dates[0] == dates[1]
