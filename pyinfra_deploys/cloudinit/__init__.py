@@ -20,13 +20,25 @@ if TYPE_CHECKING:
 PACKAGES = ("cloud-init", "udhcpc")
 MASKED = ("cloud-init-hotplugd.socket",)
 STATE = (State(path="/var/lib/cloud", kind="rebuildable"),)
-CHECKS = (
-    # An unknown key or a wrong type in /etc/cloud is an error here.
-    ("/usr/bin/python3", "-Ic", "from cloudinit.stages import Init; Init().read_cfg()"),
-)
+# cloud-init passes over a file of settings that it can't read and a module that it hasn't got, with
+# a warning that nobody sees: so read them as it does, and look for what they name.
+_CHECK = """
+from cloudinit.config.modules import Modules
+from cloudinit.stages import Init
+init = Init()
+init.read_cfg()
+assert init.cfg["datasource_list"] == ["NoCloud", "Ec2", "None"], init.cfg["datasource_list"]
+for section in ("cloud_init_modules", "cloud_config_modules", "cloud_final_modules"):
+    modules = Modules(init)
+    named = modules._read_modules(section)
+    found = modules._fixup_modules(named)
+    assert 0 < len(named) < 4 and len(found) == len(named), (section, named)
+"""
+CHECKS = (("/usr/bin/python3", "-Ic", _CHECK),)
 
 _FOLDER = Path(__file__).parent.parent.parent / "cloud-init"
-_FILES = {
+#: Files of cloud-init/ by their path in the image.
+FILES_OF_CLOUD_INIT = {
     "/etc/cloud/cloud.cfg.d/90-postolka.cfg": "cloud.cfg.d/90-postolka.cfg",
     "/usr/lib/postolka/cloud-init/postolka_part.py": "postolka_part.py",
 }
@@ -35,5 +47,5 @@ _FILES = {
 @deploy("cloud-init")
 def cloudinit(settings: Settings) -> None:
     """Install the datasources' settings and the handler of instance data."""
-    extra = {path: (_FOLDER / source).read_bytes() for path, source in _FILES.items()}
+    extra = {path: (_FOLDER / source).read_bytes() for path, source in FILES_OF_CLOUD_INIT.items()}
     install(__name__, settings, extra=extra)
