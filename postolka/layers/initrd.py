@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from postolka.layers.context import Context
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 1
+FORMAT = 2
 FILES = BOOT / "initrd"
+# dracut looks up in ldconfig's cache the libraries that systemd loads at run time (libkmod: without
+# it no driver is loaded); a tools root is only unpacked, so it has none.
+_WITH_LIBRARIES = ("sh", "-euc", 'ldconfig; exec "$@"', "sh")
 _DRACUT_MODULES = (
     "systemd", "systemd-initrd", "systemd-journald", "systemd-udevd", "systemd-modules-load",
     "systemd-tmpfiles", "systemd-veritysetup", "dm", "udev-rules",
@@ -60,7 +63,7 @@ def initrd(context: Context, kernel: Path) -> Path:
         release = kernel_layer.release(kernel)
         modules = kernel / "root" / kernel_layer.MODULES
         context.tools.run(
-            ["dracut", *options, "--kver", release, "/out/initrd"],
+            [*_WITH_LIBRARIES, "dracut", *options, "--kver", release, "/out/initrd"],
             binds={"/files": FILES, f"/{kernel_layer.MODULES}": modules},
             writes={"/out": out},
             environment={"SOURCE_DATE_EPOCH": str(epoch)},
