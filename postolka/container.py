@@ -77,6 +77,8 @@ class Request:
     """Directory that keeps /var; None: one that goes with the machine."""
     ports: Sequence[int]
     """TCP ports to forward."""
+    arguments: Sequence[str] = ()
+    """For the container's init: what a machine has on its kernel's command line."""
 
 
 def run(request: Request, *, progress: Callable[[str], None] | None = None) -> Machine:
@@ -189,4 +191,4 @@ def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:
         f"--bind-ro={seeded.directory}:/var/lib/cloud/seed/nocloud",
     ]
     enter = ["unshare", "--mount", "--", "sh", "-c", _MOUNT, "postolka"]
-    return [*enter, str(directory), str(state), layers, *nspawn]
+    return [*enter, str(directory), str(state), layers, *nspawn, *request.arguments]

@@ -32,7 +32,7 @@ GROUP_DATA = "group_data/all.py"
 SETS = ("image", "kernel", "tools")
 
 #: All that could change an image, relative to the checkout.
-_INPUTS = ("postolka", "pyinfra_deploys", GROUP_DATA)
+_INPUTS = ("cloud-init", "postolka", "pyinfra_deploys", GROUP_DATA)
 #: Environment variables that the builder may see, and nothing else of its caller's.
 VARIABLES = (
     "POSTOLKA_HOME",

@@ -1,0 +1,71 @@
+"""An instance on EC2: its data and key come from the metadata service."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import console, container, machines
+from tests.container import metadata
+from tests.container.conftest import Boots, new_instance, ssh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postolka.machines import Machine
+
+# A container has no SMBIOS table by which EC2 is known: its init's arguments say it instead.
+_EC2 = ("ds=Ec2", "cc:{datasource:%20{Ec2:%20{strict_id:%20false}}}end_cc")
+_START_SECONDS = 30
+
+
+def _init(pid: int) -> int:
+    """Return the process of the container's systemd, a descendant of the supervisor `pid`."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        found = _descendants(pid)
+        inits = [child for child in found if Path(f"/proc/{child}/comm").read_text() == "systemd\n"]
+        if inits:
+            return inits[0]
+        time.sleep(0.05)
+    pytest.fail("the container has no init")
+
+
+def _descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [item for child in map(int, children) for item in (child, *_descendants(child))]
+
+
+@pytest.fixture
+def ec2(boots: Boots, tmp_path: Path) -> Iterator[Machine]:
+    """Boot a machine whose only source of data is the metadata service."""
+    instance = new_instance(tmp_path / "files", domain="ec2.test")
+    request = dataclasses.replace(boots.request(instance), arguments=_EC2)
+    with machines.starting("container", request.name) as directory:
+        machine = container.start(directory, request)
+    seed = (directory / "seed/user-data", directory / "ssh-key.pub")
+    enter = ["nsenter", f"--target={_init(machine.processes[0].pid)}", "--net", "--"]
+    address = ["ip", "address", "add", f"{metadata.ADDRESS}/32", "dev", "lo"]
+    subprocess.run([*enter, *address], check=True)
+    server = [sys.executable, "-m", "tests.container.metadata", *map(str, seed)]
+    with subprocess.Popen([*enter, *server], stderr=subprocess.DEVNULL) as serving:
+        yield machine
+        serving.kill()
+    machines.stop(machine.name)
+
+
+def test_instance_on_ec2_is_served_by_its_metadata(ec2: Machine) -> None:
+    """The server gets ready, the key logs in, and cloud-init has nothing to complain about."""
+    assert ec2.console
+    state = console.wait(ec2.console, lambda: ec2.is_running, timeout_seconds=120)
+    assert (state.word, state.hostname) == ("ready", "mail.ec2.test")
+    status = ssh(ec2, "sudo cloud-init status --wait --long")
+    assert "DataSourceEc2" in status
+    assert "\nextended_status: done\n" in status
+    assert "Valid schema" in ssh(ec2, "sudo cloud-init schema --system 2>&1")
