@@ -19,6 +19,7 @@ VERBS = {
     "lock": "resolve every package and write postolka.lock",
     "build": "make the golden disk image of this checkout",
     "instance": "make and check the data that give an instance its identity",
+    "vm": "boot disposable virtual machines of an image",
     "container": "boot an image's root under systemd-nspawn",
     "lab": "start and stop the small internet that tests a server",
     "accept": "boot an image in the lab and send real mail through it",
