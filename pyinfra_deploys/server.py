@@ -6,7 +6,6 @@ that collect the rooms' facts are pure and don't import pyinfra.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from pyinfra_deploys.room import Port, Room, User
     from pyinfra_deploys.settings import Settings
 
-#: Where the agent finds the manifest.
-MANIFEST = "/usr/share/postolka/house.json"
 #: Version of the manifest's form; the agent refuses one that it doesn't know.
 HOUSE_FORMAT = 1
 
@@ -100,13 +97,6 @@ def house(settings: Settings) -> dict[str, Any]:
 @deploy("Server")
 def server(settings: Settings) -> None:
     """Install every room. The packages and the accounts must be there already."""
-    from pyinfra_deploys.operations import tree  # noqa: PLC0415 - pyinfra costs half a second
-    from pyinfra_deploys.tree import Entry  # noqa: PLC0415
-
     for module in ROOMS:
         name = module.__name__.rpartition(".")[2]
         getattr(module, name)(settings)
-    manifest = json.dumps(house(settings), indent=1, sort_keys=True) + "\n"
-    tree.install(
-        name="Install the manifest", entries=[Entry(path=MANIFEST, content=manifest.encode())]
-    )

@@ -6,7 +6,7 @@ import shlex
 
 from pyinfra.api.facts import FactBase
 
-from pyinfra_deploys.tree import Seen
+from pyinfra_deploys.tree import Seen, beneath
 
 _KINDS = {"f": "file", "l": "link", "d": "directory"}
 
@@ -23,7 +23,7 @@ class Tree(FactBase[dict[str, Seen]]):
         """Take absolute paths without blanks or newlines."""
         words = " ".join(shlex.quote(path) for path in paths)
         # The loop is of shell builtins: two processes, however many files.
-        return (
+        return beneath(
             f'set --; for path in {words}; do if [ -e "$path" ] || [ -h "$path" ]; '
             'then set -- "$@" "$path"; fi; done; if [ $# -gt 0 ]; then '
             r"""find "$@" -maxdepth 0 -printf '%y %m %u %g %p %l\n' && """

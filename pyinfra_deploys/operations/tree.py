@@ -12,7 +12,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from pyinfra_deploys.facts.tree import Tree
-from pyinfra_deploys.tree import Entry, pack
+from pyinfra_deploys.tree import Entry, beneath, pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -39,7 +39,7 @@ def _write(changed: Sequence[Entry]) -> StringCommand:
     The archive is fed to standard input: no temporary file, no name that anyone could foresee.
     tar's own owners aren't used, since it takes a name that the machine doesn't know for root.
     """
-    steps = ["set -e", "umask 022"]
+    steps = ["umask 022"]
     for entry in changed:
         if entry.kind == "directory":
             owner = f"-o {shlex.quote(entry.user)} -g {shlex.quote(entry.group)}"
@@ -62,4 +62,4 @@ def _write(changed: Sequence[Entry]) -> StringCommand:
     steps += [f"chown -h {shlex.quote(o)} -- {' '.join(paths)}" for o, paths in owners.items()]
     # Last, since a change of owner takes set-id bits away.
     steps += [f"chmod {mode} -- {' '.join(paths)}" for mode, paths in modes.items()]
-    return StringCommand("; ".join(steps), _stdin=archive)
+    return StringCommand(beneath("; ".join(steps)), _stdin=archive)

@@ -49,16 +49,24 @@ def enabled(
 
 
 @operation(is_idempotent=False)
-def restarted(units: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Start `units` on a running system with the configuration that is there now.
+def running(
+    units: Sequence[str], stopped: Sequence[str] = ()
+) -> Generator[StringCommand, None, None]:
+    """Have `units` run, on a running system, with the configuration that is there now.
 
-    The instance agent goes first, since the others read what it renders.
+    The instance agent goes first, since the others read what it renders. `stopped` are stopped.
     """
     yield StringCommand("systemctl", "daemon-reload")
     # 65 and 73: lines of packages' files that this machine doesn't want; tmpfiles says which.
     yield StringCommand("systemd-tmpfiles", "--create", _success_exit_codes=[0, 65, 73])
-    agents = [unit for unit in units if unit == AGENT]
-    others = [unit for unit in units if unit != AGENT]
-    for names in (agents, others):
-        if names:
-            yield StringCommand("systemctl", "restart", *map(QuoteString, names))
+    if stopped:
+        # "reset-failed" forgets those that were cut off from what they start.
+        yield StringCommand("systemctl", "stop", *map(QuoteString, stopped))
+        yield StringCommand("systemctl", "reset-failed")
+    if AGENT in units:
+        yield StringCommand("systemctl", "restart", AGENT)
+    others = [QuoteString(unit) for unit in units if unit != AGENT]
+    if others:
+        # One that doesn't run mustn't be restarted: jobs for what it requires would get mixed up.
+        yield StringCommand("systemctl", "try-restart", *others)
+        yield StringCommand("systemctl", "start", *others)
