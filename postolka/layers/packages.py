@@ -61,6 +61,12 @@ mkdir -p "$1/etc/dpkg/dpkg.cfg.d" "$1/usr/sbin"
 cp /build/files/passwd "$1/etc/passwd"
 cp /build/files/group "$1/etc/group"
 cp /build/files/dpkg "$1/etc/dpkg/dpkg.cfg.d/postolka"
+# Where scripts make and delete small files all the time: in memory, back on the disk at the end.
+for busy in lib/dpkg cache/debconf; do
+    mkdir -p "$1/var/$busy" "/build/busy/$busy"
+    cp -a "$1/var/$busy/." "/build/busy/$busy"
+    mount --bind "/build/busy/$busy" "$1/var/$busy"
+done
 """
 _ESSENTIAL = """\
 set -eu
@@ -68,8 +74,12 @@ install -m 0755 /build/files/policy-rc.d "$1/usr/sbin/policy-rc.d"
 chroot "$1" debconf-set-selections </build/files/debconf
 """
 _CUSTOMIZE = """\
-set -eu
 rm "$1/usr/sbin/policy-rc.d"
+for busy in lib/dpkg cache/debconf; do
+    umount "$1/var/$busy"
+    rm -r "$1/var/$busy"
+    cp -a "/build/busy/$busy" "$1/var/$busy"
+done
 """
 
 
@@ -170,7 +180,7 @@ def _mmdebstrap(names: Sequence[str]) -> list[str]:
         '--aptopt=Acquire::Languages "none"',
         f"--setup-hook={_SETUP}",
         f"--essential-hook={_ESSENTIAL}{standins.PLACE}",
-        f"--customize-hook={_CUSTOMIZE}{standins.FINISH}",
+        f"--customize-hook=set -eu\n{standins.FINISH}{_CUSTOMIZE}",
         f"--include={','.join(names)}",
         repository.SUITE,
         "/build/root",
