@@ -123,7 +123,11 @@ class Apt:
                     f"has not the keys that sign {CODENAME}:\n{error.output.strip()}",
                     hint="apt-get update && apt-get install debian-archive-keyring",
                 ) from error
-            raise PostolkaError("apt-get update", error.output.strip()) from error
+            raise PostolkaError(
+                "apt-get update",
+                error.output.strip(),
+                hint="check the network, or name another mirror by POSTOLKA_MIRROR",
+            ) from error
         return tuple(sorted(self._suites()))
 
     def resolve(self, wanted: Mapping[str, Iterable[str]], suites: tuple[Suite, ...]) -> Lock:

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from postolka.lock import Package
 
 #: Unreferenced .deb files are evicted, oldest use first, until the cache is below this.
-LIMIT_BYTES = 3 << 30
+LIMIT_BYTES = 3 << 29
 _HELPER = "/usr/lib/apt/apt-helper"
+#: Suffix of the file beside a .deb that holds its control data, once somebody has read them.
+CONTROL = ".control"
 _UNTIL_WE_DIE = ("setpriv", "--pdeathsig", "KILL", "--")
 _OPTIONS = ("-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2")
 _WORKERS = 4
@@ -85,6 +87,7 @@ class Debs:
                 break
             if path not in kept:
                 path.unlink(missing_ok=True)
+                path.with_suffix(CONTROL).unlink(missing_ok=True)
                 total -= status.st_size
 
     def _verified(self, packages: Iterable[Package]) -> set[Package]:

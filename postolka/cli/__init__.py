@@ -47,6 +47,13 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of our output has gone; keep the interpreter from flushing into the void.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if arguments.debug or not error.filename:
+            raise
+        hint = "\nhint: run it as root, or set POSTOLKA_HOME"
+        denied = hint if isinstance(error, PermissionError) else ""
+        print(f"postolka: {error.filename}: {error.strerror}{denied}", file=sys.stderr)
+        return 1
 
 
 def _parser(verb: str | None) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     locked = apt.lock(home.home() / "apt", wanted, _say)
     new = path.with_name(f".{path.name}.new")
     new.write_text(lock.serialise(locked))
+    if os.geteuid() == 0:
+        # By sudo in a user's checkout: the file stays the user's.
+        owner = path.parent.stat()
+        os.chown(new, owner.st_uid, owner.st_gid)
     new.rename(path)
     print(f"{path}: {len(locked.packages)} packages")
     _say("next: postolka build")

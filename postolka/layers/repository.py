@@ -12,6 +12,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from postolka.debs import CONTROL
 from postolka.run import run
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def write(packages: Sequence[Package], debs: Debs, directory: Path, epoch: int) 
 def _stanza(package: Package, debs: Debs) -> str:
     """Return the package's paragraph of the index; its control data are cached beside the file."""
     deb = debs.path(package)
-    cached = deb.with_suffix(".control")
+    cached = deb.with_suffix(CONTROL)
     if not cached.exists():
-        new = deb.with_suffix(f".control.{os.getpid()}")
+        new = deb.with_suffix(f"{CONTROL}.{os.getpid()}")
         new.write_bytes(run(["dpkg-deb", "--field", str(deb)]))
         new.rename(cached)
     control = cached.read_text().rstrip("\n")
