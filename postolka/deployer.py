@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from pyinfra.api.command import PyinfraCommand
@@ -53,20 +53,26 @@ def apply(root: Path, log: Path, deploy: Callable[..., None], *arguments: object
 
     Raises PostolkaError with the operation, the command and the end of its output.
     """
+    from gevent import get_hub  # noqa: PLC0415
     from pyinfra import logger  # noqa: PLC0415
     from pyinfra.api.exceptions import PyinfraError  # noqa: PLC0415
     from pyinfra.api.operations import run_ops  # noqa: PLC0415
 
-    handler = logging.FileHandler(log)
+    handler, said = logging.FileHandler(log), _Said(logging.ERROR)
     logger.addHandler(handler)
+    logger.addHandler(said)
     logger.setLevel(logging.INFO)
+    # gevent would print a traceback of its own for what is raised here anyway.
+    hub = get_hub()
+    stream, hub.exception_stream = hub.exception_stream, None
     try:
         state, host = _state(f"@rootfs{root}", {})
         _add(state, deploy, *arguments)
         try:
             run_ops(state)
         except PyinfraError as error:
-            raise _failure(state, host, log) or PostolkaError("pyinfra", str(error)) from error
+            text = f"{error}{_tail(said.lines)}"
+            raise _failure(state, host, log) or PostolkaError("pyinfra", text) from error
         finally:
             host.disconnect()
         return sum(
@@ -74,8 +80,25 @@ def apply(root: Path, log: Path, deploy: Callable[..., None], *arguments: object
             for operation in host.op_hash_order
         )
     finally:
+        hub.exception_stream = stream
         logger.removeHandler(handler)
+        logger.removeHandler(said)
         handler.close()
+
+
+class _Said(logging.Handler):
+    """Keeps what pyinfra says, for where it raises without a reason."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def _tail(lines: Sequence[str]) -> str:
+    return "".join(f"\n  | {line}" for line in lines[-_TAIL_LINES:])
 
 
 def _state(name: str, data: dict[str, Any]) -> tuple[State, Host]:
@@ -137,8 +160,7 @@ def _failure(state: State, host: Host, log: Path) -> PostolkaError | None:
         if meta.is_complete() and meta.did_error():
             commands = meta._commands or []  # noqa: SLF001 - there is no public name
             command = str(commands[-1]) if commands else "(no command)"
-            lines = [f"{line}" for line in [*meta.stdout_lines, *meta.stderr_lines]]
-            tail = "".join(f"\n  | {line}" for line in lines[-_TAIL_LINES:])
+            tail = _tail([*meta.stdout_lines, *meta.stderr_lines])
             problem = f"failed: {command[:500]}{tail}"
             return PostolkaError(_name(state, operation), problem, hint=f"the log is in {log}")
     return None

@@ -16,8 +16,8 @@ class Debconf(FactBase[dict[str, str]]):
         """Take names such as postfix/main_mailer_type."""
         words = " ".join(shlex.quote(question) for question in questions)
         return (
-            f"for question in {words}; do "
-            'printf "%s " "$question"; echo "GET $question" | debconf-communicate; done'
+            f"export DEBIAN_FRONTEND=noninteractive; for question in {words}; do "
+            'answer=$(echo "GET $question" | debconf-communicate); echo "$question $answer"; done'
         )
 
     def process(self, output: list[str]) -> dict[str, str]:
