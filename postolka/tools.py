@@ -190,8 +190,13 @@ def _complete(root: Path) -> None:
     with (etc / "passwd").open("a") as passwd:
         passwd.write("_apt:*:42:65534::/nonexistent:/usr/sbin/nologin\n")
     shutil.copy(root / "usr/share/libc-bin/nsswitch.conf", etc / "nsswitch.conf")
-    (etc / "hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")
-    (etc / "hostname").write_text(f"{HOSTNAME}\n")
+    texts = {
+        "hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n",
+        "hostname": f"{HOSTNAME}\n",
+    }
+    for name, text in texts.items():
+        (etc / name).write_text(text)
+        (etc / name).chmod(0o644)  # whatever the caller's umask
     for link, target in _ALTERNATIVES.items():
         if not (root / link).is_symlink():
             (root / link).symlink_to(target)

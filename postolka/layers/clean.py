@@ -58,10 +58,10 @@ def root(path: Path, epoch: int) -> None:
             remove(found)
     _remove_documentation(path / "usr/share/doc")
     # Empty, not "uninitialized": that word makes systemd preset all units on each first boot.
-    (path / "etc/machine-id").write_text("")
+    _write(path / "etc/machine-id", "")
     # systemd takes a root without these for one whose caches are to be rebuilt at boot.
     for directory in ("etc", "var"):
-        (path / directory / ".updated").write_text(f"TIMESTAMP_NSEC={epoch * 10**9}\n")
+        _write(path / directory / ".updated", f"TIMESTAMP_NSEC={epoch * 10**9}\n")
     path.chmod(0o755)
     for where, folders, files in os.walk(path, topdown=False):
         for name in [*files, *folders]:
@@ -76,6 +76,11 @@ def clamp(path: Path, epoch: int) -> None:
             found = Path(where, name)
             if found.lstat().st_mtime_ns > epoch * 10**9:
                 os.utime(found, (epoch, epoch), follow_symlinks=False)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)  # whatever the caller's umask
 
 
 def remove(path: Path) -> None:

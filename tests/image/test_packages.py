@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -124,6 +125,19 @@ def test_killed_build_leaves_nothing(
     assert list((tmp_path / "store").glob("[!.]*")) == []
 
 
+def _again(locked: Lock, toolbox: Tools, debs: Debs, where: Path) -> Path:
+    return packages.realise(
+        locked,
+        toolbox,
+        server.users(),
+        [line for room in server.all_rooms() for line in room.debconf],
+        store=Store(where / "elsewhere"),
+        debs=debs,
+        log=where / "build.log",
+        progress=say,
+    )
+
+
 def test_an_independent_build_is_identical(  # noqa: PLR0913, PLR0917
     toolbox: Tools,
     locked: Lock,
@@ -135,16 +149,11 @@ def test_an_independent_build_is_identical(  # noqa: PLR0913, PLR0917
     """The layer made again elsewhere has the same bytes, modes, owners and dates."""
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     monkeypatch.setenv("LC_ALL", "C")
-    made = packages.realise(
-        locked,
-        toolbox,
-        server.users(),
-        [line for room in server.all_rooms() for line in room.debconf],
-        store=Store(tmp_path / "elsewhere"),
-        debs=debs,
-        log=tmp_path / "build.log",
-        progress=say,
-    )
+    before = os.umask(0o077)
+    try:
+        made = _again(locked, toolbox, debs, tmp_path)
+    finally:
+        os.umask(before)
     assert inputs.tree(made / "root") == inputs.tree(root)
     dates = [
         {path.relative_to(top): path.lstat().st_mtime_ns for path in [top, *top.rglob("*")]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -31,7 +32,11 @@ def test_an_independent_root_is_identical(
     toolbox: Tools, locked: Lock, debs: Debs, tmp_path: Path
 ) -> None:
     """Unpacking the same packages elsewhere gives the same tree, byte for byte."""
-    other = tools.realise(locked, "tools", Store(tmp_path / "elsewhere"), debs, say)
+    before = os.umask(0o077)
+    try:
+        other = tools.realise(locked, "tools", Store(tmp_path / "elsewhere"), debs, say)
+    finally:
+        os.umask(before)
     assert inputs.tree(other.root) == inputs.tree(toolbox.root)
 
 

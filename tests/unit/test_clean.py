@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,17 @@ def test_traces_and_secrets_go(root: Path) -> None:
         "var/.updated",
     }
     assert (root / "etc/machine-id").read_text() == ""
+
+
+def test_the_callers_umask_is_no_input(root: Path) -> None:
+    """What cleaning up writes has the same mode for a builder with any umask."""
+    before = os.umask(0o077)
+    try:
+        clean.root(root, EPOCH)
+    finally:
+        os.umask(before)
+    written = [root / name for name in ("etc/.updated", "var/.updated", "etc/machine-id")]
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
 
 
 def test_no_date_is_younger_than_the_lock(root: Path) -> None:
