@@ -118,18 +118,12 @@ def _apart(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str
     """Run the builder on `request` and return its answer; it dies with this process."""
     command = ["setpriv", "--pdeathsig", "KILL", "--"]
     command += ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
-    command += [
-        "--kill-child",
-        "--mount-proc",
-        "--",
-        sys.executable,
-        "-P",
-        "-m",
-        "postolka.builder",
-    ]
+    command += ["--kill-child", "--mount-proc", "--"]
+    # The last word is for those who look for it in a list of processes.
+    command += [sys.executable, "-P", "-m", "postolka.builder", str(home.home())]
     environment = {
         **ENVIRONMENT,
-        "PYTHONPATH": str(home.CHECKOUT),
+        "PYTHONPATH": str(Path(request["checkout"]).resolve()),
         **{name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")},
     }
     with subprocess.Popen(

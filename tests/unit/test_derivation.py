@@ -44,6 +44,7 @@ def _checkout(tmp_path: Path) -> Path:
         "pyinfra_deploys/connectors/rootfs.py",
         "pyinfra_deploys/postfix/policy.cil",
         "pyinfra_deploys/postfix/rootfs/etc/main.cf",
+        "cloud-init/cloud.cfg.d/90.cfg",
         "group_data/all.py",
         "postolka.lock",
     ):
@@ -74,6 +75,7 @@ def test_keys_dont_depend_on_the_place(checkout: Path, tmp_path: Path) -> None:
     [
         "postolka/vm.py",
         "pyinfra_deploys/postfix/rootfs/etc/main.cf",
+        "cloud-init/cloud.cfg.d/90.cfg",
         "group_data/all.py",
         "postolka.lock",
     ],

@@ -1,0 +1,90 @@
+"""The configured root: what the rooms make of the packages, applied once and for good."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import deployer, home
+from postolka.derivation import GROUP_DATA
+from postolka.layers import inputs
+from pyinfra_deploys import server, settings
+from pyinfra_deploys.connectors.rootfs import Root
+from tests.image.overlay import mounted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from postolka.build import Built
+
+
+@pytest.fixture(name="configured", scope="module")
+def _configured(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the root as a machine has it, writable."""
+    with mounted(built.root_layers, tmp_path_factory.mktemp("configured")) as path:
+        yield path
+
+
+def test_a_second_application_changes_nothing(configured: Path, tmp_path: Path) -> None:
+    """Every operation finds what it would have made."""
+    parsed = settings.load(home.CHECKOUT / GROUP_DATA)
+    log = tmp_path / "log"
+    assert deployer.apply(configured, log, server.server, parsed) == 0, log.read_text()
+
+
+def test_every_unit_of_the_rooms_is_enabled(configured: Path) -> None:
+    """And those that need instance data wait for them."""
+    for room in server.all_rooms():
+        for unit in room.units:
+            if unit.setting:
+                continue
+            done = Root(configured).run(["systemctl", "is-enabled", unit.name])
+            assert done.stdout.strip() == b"enabled", unit.name
+            gate = configured / f"etc/systemd/system/{unit.name}.d/50-postolka.conf"
+            assert gate.exists() == unit.needs_instance, unit.name
+
+
+def test_the_manifest_is_baked(configured: Path) -> None:
+    """The agent reads the house as the rooms state it."""
+    parsed = settings.load(home.CHECKOUT / GROUP_DATA)
+    baked = json.loads((configured / "usr/share/postolka/house.json").read_text())
+    assert baked == json.loads(json.dumps(server.house(parsed)))
+    for file in baked["instance_files"].values():
+        assert (configured / "usr/share/postolka/instance" / file["template"]).is_file()
+
+
+def test_nothing_is_left_of_the_work(built: Built) -> None:
+    """What commands and checkers needed for a moment isn't part of the layer."""
+    upper = built.root_layers[0]
+    left = [
+        place
+        for place in ("tmp", "run", "dev", "proc", "sys", "var/tmp")
+        if (upper / place).is_dir() and any((upper / place).iterdir())
+    ]
+    assert left == []
+
+
+def test_nothing_is_younger_than_the_lock(built: Built, locked: object) -> None:
+    """No date of the builder's clock is in the layer."""
+    epoch = locked.source_date_epoch  # type: ignore[attr-defined]
+    young = [
+        path
+        for path in (built.root_layers[0], *built.root_layers[0].rglob("*"))
+        if path.lstat().st_mtime > epoch
+    ]
+    assert young == []
+
+
+def test_the_layer_is_the_same_again(built: Built, tmp_path: Path) -> None:
+    """Applied afresh to the packages, the rooms give the same files, byte for byte."""
+    parsed = settings.load(home.CHECKOUT / GROUP_DATA)
+    with mounted([built.root_layers[-1]], tmp_path) as path:
+        deployer.apply(path, tmp_path / "log", server.server, parsed)
+    plain = [
+        [row[:5] for row in inputs.tree(upper)]
+        for upper in (built.root_layers[0], tmp_path / "upper")
+    ]
+    assert plain[0] == plain[1]
