@@ -6,30 +6,22 @@ image's own. There is no SELinux and no verity in a container. Root's rights are
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from postolka import cgroups, console, machines, seed, supervisor
-from postolka.errors import PostolkaError, ProblemsError
-from postolka.instance.parse import parse
-from postolka.lab import userdata
-from postolka.machines import Machine
-from postolka.processes import program, spawn
+from postolka import cgroups, guest, machines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from postolka.processes import Process
+    from postolka import seed
+    from postolka.machines import Machine
 
 #: systemd-nspawn's exit status for a reboot under --keep-unit.
 _REBOOT_STATUS = 133
 _READY_SECONDS = 120
-_START_SECONDS = 30
-_POLL_SECONDS = 0.02
 
 # $1 the machine's directory, $2 the state's, $3 the root's layers as overlayfs wants them, then the
 # command, run in the merged root. What differs from the image as it was baked is done here as the
@@ -60,23 +52,13 @@ exec "$@"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(guest.Request):
     """What to boot."""
 
     layers: Sequence[Path]
     """Directories of the root, highest first."""
-    id: str
-    """Id of the image."""
-    name: str | None = None
-    user_data: bytes | None = None
-    zone: str = ""
-    """Records to publish in the lab: a zone file's text."""
-    lab: str = ""
-    """Name of a running lab; empty: no lab."""
     state: Path | None = None
     """Directory that keeps /var; None: one that goes with the machine."""
-    ports: Sequence[int]
-    """TCP ports to forward."""
     arguments: Sequence[str] = ()
     """For the container's init: what a machine has on its kernel's command line."""
 
@@ -89,75 +71,21 @@ def run(request: Request, *, progress: Callable[[str], None] | None = None) -> M
     """
     with machines.starting("container", request.name) as directory:
         machine = start(directory, request)
-        state = console.wait(
-            directory / "console",
-            lambda: machine.is_running,
-            timeout_seconds=_READY_SECONDS,
-            progress=progress,
+        return guest.await_ready(
+            machine, request, timeout_seconds=_READY_SECONDS, progress=progress
         )
-        wanted = "ready" if request.user_data is not None else "waiting"
-        if state.word != wanted:
-            problems = "".join(f"\n  {problem}" for problem in state.problems)
-            raise PostolkaError(machine.name, f"the machine reports: {state.word}{problems}")
-        return machine
 
 
 def start(directory: Path, request: Request) -> Machine:
     """Start a container in its directory in the register, and don't wait for it."""
-    user_data = request.user_data
-    if user_data is not None and request.lab:
-        user_data = userdata.amend(user_data)
-    seeded = seed.write(directory, directory.name, user_data)
-    hostname, addresses = _identity(user_data)
-    spec = supervisor.Spec(
-        command=_command(directory, request, seeded),
+    main = guest.Program(
+        command=lambda seeded: _command(directory, request, seeded),
+        output="console",
         # The container's systemd knows only the unified hierarchy; the host may have both.
         environment={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
-        is_container=True,
-        console=str(directory / "console"),
-        ports=list(request.ports),
-        lab=request.lab,
-        hostname=hostname,
-        zone=request.zone,
-        addresses=addresses,
         again_status=_REBOOT_STATUS,
     )
-    supervisor.write(spec, directory)
-    process = spawn(program("postolka.supervisor", str(directory)), directory / "supervisor.log")
-    machine = Machine(
-        name=directory.name,
-        kind="container",
-        id=request.id,
-        processes=(process,),
-        ports={},
-        key=seeded.key,
-        console=directory / "console",
-        lab=request.lab,
-    )
-    machines.save(machine)
-    ports = _ports(directory, process)
-    machine = dataclasses.replace(machine, ports=ports)
-    machines.save(machine)
-    return machine
-
-
-def _ports(directory: Path, process: Process) -> dict[int, int]:
-    deadline = time.monotonic() + _START_SECONDS
-    while (found := supervisor.ports(directory)) is None:
-        if not process.is_alive or time.monotonic() > deadline:
-            log = (directory / "supervisor.log").read_text(encoding="utf-8", errors="replace")
-            raise PostolkaError(directory.name, f"does not start\n{log}")
-        time.sleep(_POLL_SECONDS)
-    return found
-
-
-def _identity(user_data: bytes | None) -> tuple[str, tuple[str, ...]]:
-    """Return the hostname and the addresses of good instance data, or none."""
-    try:
-        instance = parse(user_data or b"", where="user-data")
-    except ProblemsError:
-        return "", ()
-    return instance.hostname, instance.addresses
+    return guest.launch(directory, "container", request, main)
 
 
 def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,8 @@ class Request:
 def new_instance(directory: Path) -> None:
     """Write the files of the example instance into `directory`, which must be absent or empty."""
     request = identity.Request(domain=DOMAIN, hostname=HOSTNAME, accounts=ACCOUNTS)
-    serial = int(time.strftime("%Y%m%d01", time.gmtime()))
-    identity.write(identity.make(request, serial=serial, ports=server.ports(Settings())), directory)
+    made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
+    identity.write(made, directory)
 
 
 @contextlib.contextmanager
@@ -73,7 +72,6 @@ def _boot(request: Request, lab: Lab, progress: Callable[[str], None]) -> Machin
         problem = "this version boots an image's root in a container only"
         raise PostolkaError(request.kind, problem, hint="add --container")
     user_data = request.directory / "user-data"
-    ports = [p.number for p in server.ports(Settings()) if p.is_public and p.protocol == "tcp"]
     return container.run(
         container.Request(
             layers=request.image.root_layers,
@@ -82,7 +80,7 @@ def _boot(request: Request, lab: Lab, progress: Callable[[str], None]) -> Machin
             user_data=user_data.read_bytes(),
             zone=client.zone_beside(user_data),
             lab=lab.name,
-            ports=ports,
+            ports=server.public_tcp_ports(Settings()),
         ),
         progress=progress,
     )

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,11 @@ def check(request: Request) -> None:
         ]
     if problems:
         raise ProblemsError("instance new", problems)
+
+
+def new_serial() -> int:
+    """Return a serial as in zone files: the day, and room for 99 changes by hand on it."""
+    return int(time.strftime("%Y%m%d01", time.gmtime()))
 
 
 def make(request: Request, *, serial: int, ports: Iterable[Port]) -> Identity:

@@ -6,7 +6,6 @@ machine reaches nothing outside: it is on a wire of its own, or in the lab. Need
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -16,26 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka import console, home, machines, seed, supervisor
-from postolka.errors import PostolkaError, ProblemsError
-from postolka.instance.parse import parse
-from postolka.lab import userdata
-from postolka.machines import Machine
-from postolka.processes import program, spawn
+from postolka import guest, home, machines
+from postolka.errors import PostolkaError
 from postolka.run import ENVIRONMENT
 from postolka.run import run as run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from postolka.processes import Process
+    from postolka import seed
+    from postolka.machines import Machine
 
 DISK_SIZE = "8G"
 _FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 _VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 _READY_SECONDS = 900
-_START_SECONDS = 30
-_POLL_SECONDS = 0.02
 #: /dev/kvm may open, and even create a machine, and still not run a stock kernel.
 _KVM_SECONDS = 30
 _KVM, _TCG = ("-accel", "kvm", "-cpu", "host"), ("-accel", "tcg,thread=multi", "-cpu", "max")
@@ -48,22 +42,12 @@ _SLOW = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(guest.Request):
     """What to boot."""
 
     disk: Path
     """The golden disk."""
-    id: str
-    """Id of the image."""
-    name: str | None = None
-    user_data: bytes | None = None
-    zone: str = ""
-    """Records to publish in the lab: a zone file's text."""
-    lab: str = ""
-    """Name of a running lab; empty: no lab."""
     memory_mib: int = 2048
-    ports: Sequence[int]
-    """TCP ports to forward."""
 
 
 def run(request: Request, *, progress: Callable[[str], None] | None = None) -> Machine:
@@ -74,71 +58,18 @@ def run(request: Request, *, progress: Callable[[str], None] | None = None) -> M
     """
     with machines.starting("vm", request.name) as directory:
         machine = start(directory, request)
-        state = console.wait(
-            directory / "console",
-            lambda: machine.is_running,
-            timeout_seconds=_READY_SECONDS,
-            progress=progress,
+        return guest.await_ready(
+            machine, request, timeout_seconds=_READY_SECONDS, progress=progress
         )
-        wanted = "ready" if request.user_data is not None else "waiting"
-        if state.word != wanted:
-            problems = "".join(f"\n  {problem}" for problem in state.problems)
-            raise PostolkaError(machine.name, f"the machine reports: {state.word}{problems}")
-        return machine
 
 
 def start(directory: Path, request: Request) -> Machine:
     """Start a virtual machine in its directory in the register, and don't wait for it."""
-    user_data = request.user_data
-    if user_data is not None and request.lab:
-        user_data = userdata.amend(user_data)
-    seeded = seed.write(directory, directory.name, user_data)
     _write_disks(directory, request)
-    hostname, addresses = _identity(user_data)
-    spec = supervisor.Spec(
-        command=_command(directory, request, seeded),
-        is_container=False,
-        console=str(directory / "qemu.log"),
-        ports=list(request.ports),
-        lab=request.lab,
-        hostname=hostname,
-        zone=request.zone,
-        addresses=addresses,
+    main = guest.Program(
+        command=lambda seeded: _command(directory, request, seeded), output="qemu.log"
     )
-    supervisor.write(spec, directory)
-    process = spawn(program("postolka.supervisor", str(directory)), directory / "supervisor.log")
-    machine = Machine(
-        name=directory.name,
-        kind="vm",
-        id=request.id,
-        processes=(process,),
-        ports={},
-        key=seeded.key,
-        console=directory / "console",
-        lab=request.lab,
-    )
-    machines.save(machine)
-    machine = dataclasses.replace(machine, ports=_ports(directory, process))
-    machines.save(machine)
-    return machine
-
-
-def _ports(directory: Path, process: Process) -> dict[int, int]:
-    deadline = time.monotonic() + _START_SECONDS
-    while (found := supervisor.ports(directory)) is None:
-        if not process.is_alive or time.monotonic() > deadline:
-            log = (directory / "supervisor.log").read_text(encoding="utf-8", errors="replace")
-            raise PostolkaError(directory.name, f"does not start\n{log}")
-        time.sleep(_POLL_SECONDS)
-    return found
-
-
-def _identity(user_data: bytes | None) -> tuple[str, tuple[str, ...]]:
-    try:
-        instance = parse(user_data or b"", where="user-data")
-    except ProblemsError:
-        return "", ()
-    return instance.hostname, instance.addresses
+    return guest.launch(directory, "vm", request, main)
 
 
 def _write_disks(directory: Path, request: Request) -> None:

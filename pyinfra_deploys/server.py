@@ -71,6 +71,11 @@ def ports(settings: Settings) -> tuple[Port, ...]:
     return rooms.ports(all_rooms(), settings)
 
 
+def public_tcp_ports(settings: Settings) -> list[int]:
+    """Return the TCP ports that the server shows to the world with these settings."""
+    return [p.number for p in ports(settings) if p.is_public and p.protocol == "tcp"]
+
+
 def house(settings: Settings) -> dict[str, Any]:
     """Return the image's manifest: every fact of the rooms that is read at bake or at boot.
 

@@ -2,74 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from postolka.cli import machine as shared
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
-    from postolka.lab.client import Lab
+    from postolka.build import Built
+    from postolka.machines import Machine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    run_ = actions.add_parser("run", help="boot a container and return when it is ready")
-    run_.add_argument("id", nargs="?", metavar="ID", help="an image; default: this checkout's")
-    run_.add_argument("--user-data", type=Path, metavar="FILE", help="as a cloud would give it")
-    run_.add_argument("--lab", action="store_true", help="join the lab, started if need be")
-    run_.add_argument("--name", metavar="NAME")
+    run_ = shared.configure_run(actions, "boot a container and return when it is ready")
     run_.add_argument("--state", type=Path, metavar="DIR", help="keep /var there, over many boots")
-    run_.add_argument("--detach", action="store_true", help="don't show the console meanwhile")
-    run_.add_argument("--json", action="store_true", help="print how to reach it as JSON")
     shared.configure(actions, "container")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the action."""
+
+    def start(
+        built: Built, fields: dict[str, Any], progress: Callable[[str], None] | None
+    ) -> Machine:
+        from postolka import container  # noqa: PLC0415 - its libraries cost 0.3 s
+
+        request = container.Request(layers=built.root_layers, state=arguments.state, **fields)
+        return container.run(request, progress=progress)
+
     if arguments.action == "run":
-        return _run(arguments)
+        return shared.boot(arguments, "root", start)
     return shared.run(arguments, "container")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from postolka import build, container, seed  # noqa: PLC0415 - their libraries cost 0.3 s
-    from postolka.lab import client  # noqa: PLC0415
-    from pyinfra_deploys import server  # noqa: PLC0415
-    from pyinfra_deploys.settings import Settings  # noqa: PLC0415
-
-    user_data = seed.read(arguments.user_data) if arguments.user_data else None
-    built = (
-        build.find(arguments.id)
-        if arguments.id
-        else build.realise(want="root", progress=shared.say)
-    )
-    lab: Lab | None = client.start(progress=shared.say) if arguments.lab else None
-    try:
-        request = container.Request(
-            layers=built.root_layers,
-            id=built.id,
-            name=arguments.name,
-            user_data=user_data,
-            zone=client.zone_beside(arguments.user_data) if lab else "",
-            lab=lab.name if lab else "",
-            state=arguments.state,
-            ports=[
-                p.number for p in server.ports(Settings()) if p.is_public and p.protocol == "tcp"
-            ],
-        )
-        show = None if arguments.detach else shared.say
-        machine = container.run(request, progress=show)
-    finally:
-        if lab:
-            lab.close()
-    if arguments.json:
-        print(json.dumps(machine.public()))
-    else:
-        print(machine.name)
-        shared.say(f"log in:  postolka container ssh {machine.name}")
-        shared.say(f"stop it: postolka container stop {machine.name}")
-    return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +62,7 @@ def _new(arguments: argparse.Namespace) -> int:
         accounts=tuple(name.lower() for name in arguments.account),
     )
     identity.refuse_used(arguments.output)
-    # As in zone files: the day, and room for 99 changes by hand on it.
-    serial = int(time.strftime("%Y%m%d01", time.gmtime()))
-    made = identity.make(request, serial=serial, ports=server.ports(Settings()))
+    made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
     identity.write(made, arguments.output)
     size = len(made.user_data)
     if size > identity.EC2_USER_DATA_BYTES:

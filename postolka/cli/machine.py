@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postolka import machines
@@ -14,7 +15,9 @@ from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
+    from postolka.build import Built, Want
     from postolka.machines import Kind, Machine
 
 _POLL_SECONDS = 0.2
@@ -32,6 +35,57 @@ def configure(actions: Any, kind: Kind) -> None:  # noqa: ANN401 - argparse has 
     console = actions.add_parser("console", help="show its console as long as it runs")
     console.add_argument("name", metavar="NAME")
     console.add_argument("--no-follow", action="store_true", help="only what is there already")
+
+
+def configure_run(actions: Any, summary: str) -> argparse.ArgumentParser:  # noqa: ANN401 - as above
+    """Declare `run` with the arguments that every kind of machine has; return its parser."""
+    parser: argparse.ArgumentParser = actions.add_parser("run", help=summary)
+    parser.add_argument("id", nargs="?", metavar="ID", help="an image; default: this checkout's")
+    parser.add_argument("--user-data", type=Path, metavar="FILE", help="as a cloud would give it")
+    parser.add_argument("--lab", action="store_true", help="join the lab, started if need be")
+    parser.add_argument("--name", metavar="NAME")
+    parser.add_argument("--detach", action="store_true", help="don't show the console meanwhile")
+    parser.add_argument("--json", action="store_true", help="print how to reach it as JSON")
+    return parser
+
+
+def boot(
+    arguments: argparse.Namespace,
+    want: Want,
+    start: Callable[[Built, dict[str, Any], Callable[[str], None] | None], Machine],
+) -> int:
+    """Boot what `run` was asked for by `start`, and tell how to use it.
+
+    `start` gets the image, the fields of guest.Request, and what shows the console's lines.
+    """
+    from postolka import build, seed  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka.lab import client  # noqa: PLC0415
+    from pyinfra_deploys import server  # noqa: PLC0415
+    from pyinfra_deploys.settings import Settings  # noqa: PLC0415
+
+    user_data = seed.read(arguments.user_data) if arguments.user_data else None
+    built = build.find(arguments.id) if arguments.id else build.realise(want=want, progress=say)
+    lab = client.start(progress=say) if arguments.lab else None
+    try:
+        fields = {
+            "id": built.id,
+            "name": arguments.name,
+            "user_data": user_data,
+            "zone": client.zone_beside(arguments.user_data) if lab else "",
+            "lab": lab.name if lab else "",
+            "ports": server.public_tcp_ports(Settings()),
+        }
+        machine = start(built, fields, None if arguments.detach else say)
+    finally:
+        if lab:
+            lab.close()
+    if arguments.json:
+        print(json.dumps(machine.public()))
+    else:
+        print(machine.name)
+        say(f"log in:  postolka {machine.kind} ssh {machine.name}")
+        say(f"stop it: postolka {machine.kind} stop {machine.name}")
+    return 0
 
 
 def run(arguments: argparse.Namespace, kind: Kind) -> int:

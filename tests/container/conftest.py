@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,7 +80,7 @@ class Boots:
 
 def tcp_ports() -> list[int]:
     """Return the ports that the server shows to the world."""
-    return [p.number for p in server.ports(Settings()) if p.is_public and p.protocol == "tcp"]
+    return server.public_tcp_ports(Settings())
 
 
 def new_instance(
@@ -89,8 +88,7 @@ def new_instance(
 ) -> Instance:
     """Write a new instance's files."""
     request = identity.Request(domain=domain, hostname=f"mail.{domain}", accounts=accounts)
-    serial = int(time.strftime("%Y%m%d01", time.gmtime()))
-    made = identity.make(request, serial=serial, ports=server.ports(Settings()))
+    made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
     identity.write(made, directory)
     return Instance(directory=directory)
 

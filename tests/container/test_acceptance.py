@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.container,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: sudo make test"),
-]
-
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[acceptance.Subject]:
