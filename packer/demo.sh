@@ -7,4 +7,4 @@ command -v packer >/dev/null || {
 	exit 1
 }
 packer build -var build_options=--temporary-lock packer/
-exec .venv/bin/postolka demo --container "$(cat dist/image)"
+exec .venv/bin/postolka demo "$(cat dist/image)"

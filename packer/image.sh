@@ -6,7 +6,7 @@ rm -rf "$OUTPUT"
 # Options are words of the caller's own.
 # shellcheck disable=SC2086
 image=$("$POSTOLKA" build $BUILD_OPTIONS)
-"$POSTOLKA" accept --container --memory "$MEMORY" "$image"
+"$POSTOLKA" accept --memory "$MEMORY" "$image"
 mkdir -p "$OUTPUT"
 cp --sparse=always "$image/disk.raw" "$OUTPUT/.disk.raw"
 mv "$OUTPUT/.disk.raw" "$OUTPUT/disk.raw"

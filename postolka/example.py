@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from postolka import acceptance, build, container, identity, machines
+from postolka import acceptance, build, container, identity, machines, vm
 from postolka.errors import PostolkaError
 from postolka.lab import client
 from pyinfra_deploys import server
@@ -68,19 +68,19 @@ def running(
 
 
 def _boot(request: Request, lab: Lab, progress: Callable[[str], None]) -> Machine:
-    if request.kind != "container":
-        problem = "this version boots an image's root in a container only"
-        raise PostolkaError(request.kind, problem, hint="add --container")
     user_data = request.directory / "user-data"
-    return container.run(
-        container.Request(
-            layers=request.image.root_layers,
-            id=request.image.id,
-            name=request.name,
-            user_data=user_data.read_bytes(),
-            zone=client.zone_beside(user_data),
-            lab=lab.name,
-            ports=server.public_tcp_ports(Settings()),
-        ),
-        progress=progress,
-    )
+    fields: dict[str, Any] = {
+        "id": request.image.id,
+        "name": request.name,
+        "user_data": user_data.read_bytes(),
+        "zone": client.zone_beside(user_data),
+        "lab": lab.name,
+        "ports": server.public_tcp_ports(Settings()),
+    }
+    if request.kind == "container":
+        root = container.Request(layers=request.image.root_layers, **fields)
+        return container.run(root, progress=progress)
+    if request.image.disk is None:
+        raise PostolkaError(request.image.id, "has no disk", hint="postolka build")
+    disk = vm.Request(disk=request.image.disk, memory_mib=request.memory_mib, **fields)
+    return vm.run(disk, progress=progress)
