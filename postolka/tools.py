@@ -39,6 +39,9 @@ _MERGED = ("bin", "lib", "lib64", "sbin")
 # $1 root, then hostname, then triples MODE SOURCE TARGET, then "--" and the command.
 # The root is the lower side of an overlay: a store path is never written to. The overlay's upper
 # side is a tmpfs on the root's own /tmp, a directory that is sure to exist and to be empty.
+# The shell stays, as the first process of its namespace: when it is killed with its parent, so is
+# everything in it. The command itself may lose that (prctl(2), PR_SET_PDEATHSIG: a program that
+# changes its group, as dnsmasq does, is no longer killed with its parent).
 _ENTER = r"""
 set -eu
 umask 022
@@ -75,7 +78,9 @@ while [ "$1" != -- ]; do
 done
 shift
 unset OLDPWD PWD
-exec chroot . "$@"
+status=0
+chroot . "$@" || status=$?
+exit $status
 """
 
 

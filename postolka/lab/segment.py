@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BRIDGE = "servers"
 _PREFIX = {4: 24, 6: 64}
+_ROUTER_MAC = "02:00:00:00:00:01"
 #: dnsmasq's lease time; an address never changes here.
 _LEASE = "12h"
 
@@ -60,8 +61,9 @@ def make() -> int:
     namespace.sysctl(made, "net/ipv6/conf/all/forwarding", "1")
     namespace.ip(
         made,
-        # No spanning tree here that would have to settle first.
-        f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0",
+        # No spanning tree here that would have to settle first; and an address of its own, or it
+        # takes that of whichever cable was laid last and everybody's memory of it is wrong.
+        f"link add {BRIDGE} address {_ROUTER_MAC} type bridge forward_delay 0 stp_state 0",
         f"link set {BRIDGE} up",
     )
     return made
