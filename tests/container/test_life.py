@@ -14,7 +14,7 @@ import pytest
 
 from postolka import acceptance, console, container, machines, mailclient
 from postolka.errors import PostolkaError
-from postolka.lab import post, world
+from postolka.lab import world
 from tests.container.conftest import Boots, Instance, new_instance, ssh, tcp_ports
 
 if TYPE_CHECKING:
@@ -141,25 +141,23 @@ def test_changed_data_and_a_reboot_change_the_instance(boots: Boots, tmp_path: P
     machines.stop(machine.name)
     machine = container.run(boots.request(old, state, new))
     try:
-        subject = acceptance.subject(machine, boots.lab, old.directory)
-        assert _takes(boots, subject.address, "carol@change.test")
+        assert _takes(machine, "carol@change.test")
     finally:
         machines.stop(machine.name)
     broken = new.replace(b"algorithm: rsa", b"algorithm: rot13")
     with _running(boots.request(old, state, broken)) as machine:
         assert _state(machine).word == "ready"
         assert "is not one of rsa" in ssh(machine, "sudo postolka-instance status; true")
-        subject = acceptance.subject(machine, boots.lab, old.directory)
-        assert _takes(boots, subject.address, "carol@change.test")
-        assert acceptance.receive(subject)
+        assert _takes(machine, "carol@change.test")
 
 
 def _hash_of(user_data: bytes) -> bytes:
     return user_data.split(b'password_hash: "')[1].split(b'"')[0]
 
 
-def _takes(boots: Boots, server: str, recipient: str) -> bool:
-    with post.stranger(boots.lab, server) as client:
+def _takes(machine: Machine, recipient: str) -> bool:
+    with smtplib.SMTP(machine.host, machine.ports[25]) as client:
+        client.ehlo()
         client.mail(world.STRANGER)
         return client.rcpt(recipient)[0] == 250
 
