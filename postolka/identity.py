@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
     from pyinfra_deploys.room import Port
 
-#: EC2 takes no more, counted before base64.
-EC2_USER_DATA_BYTES = 16384
-
 #: The image's login user, whose keys cloud-init installs.
 LOGIN_USER = "admin"
 _ADMIN = "admin"

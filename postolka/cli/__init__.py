@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 import traceback
+from typing import Any
 
 from postolka import __version__
 from postolka.errors import PostolkaError
@@ -56,12 +57,26 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that takes --debug; those of verbs and of their actions are of this kind, too."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(*arguments, **keywords)
+        # Where it isn't given, none of them says anything about what another one was given.
+        self.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show a traceback for an error",
+        )
+
+
 def _parser(verb: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="postolka", description="Build and try golden images of a complete mail server."
     )
     parser.add_argument("--version", action="version", version=f"postolka {__version__}")
-    parser.add_argument("--debug", action="store_true", help="show a traceback for an error")
+    parser.set_defaults(debug=False)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name, summary in VERBS.items():
         child = verbs.add_parser(name, help=summary, description=summary)

@@ -12,6 +12,9 @@ from postolka.errors import PostolkaError
 if TYPE_CHECKING:
     import argparse
 
+#: EC2 takes no more user-data, counted before base64.
+_EC2_BYTES = 16384
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `instance new` and `instance check`."""
@@ -42,6 +45,7 @@ def _check(file: Path) -> int:
         data = file.read_bytes()
     except OSError as error:
         raise PostolkaError(str(file), f"can't be read: {error.strerror}") from error
+    _warn_of_ec2(len(data))
     instance = parse(data, where=str(file))
     names = ", ".join(domain.name for domain in instance.domains)
     print(f"{file}: good, serial {instance.serial}, {instance.hostname} for {names}")
@@ -64,15 +68,17 @@ def _new(arguments: argparse.Namespace) -> int:
     identity.refuse_used(arguments.output)
     made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
     identity.write(made, arguments.output)
-    size = len(made.user_data)
-    if size > identity.EC2_USER_DATA_BYTES:
-        limit = identity.EC2_USER_DATA_BYTES
-        _say(f"warning: user-data have {size} bytes; EC2 takes {limit}, other platforms more")
+    _warn_of_ec2(len(made.user_data))
     _say(f"publish the records in {arguments.output / 'zone'}, then give the machine")
     _say(f"{arguments.output / 'user-data'} as its user-data; try it first with")
     _say(f"  postolka vm run --lab --user-data {arguments.output / 'user-data'}")
     print(arguments.output)
     return 0
+
+
+def _warn_of_ec2(size: int) -> None:
+    if size > _EC2_BYTES:
+        _say(f"warning: user-data have {size} bytes; EC2 takes {_EC2_BYTES}, other platforms more")
 
 
 def _canonical(text: str) -> str:

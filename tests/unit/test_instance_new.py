@@ -164,3 +164,53 @@ def test_check_tells_good_from_bad(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "\n  x: no such field" in error
     assert cli.main(["instance", "check", str(tmp_path / "none")]) == 1
     assert "can't be read" in capsys.readouterr().err
+
+
+def test_check_warns_of_ec2s_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Good data that EC2 wouldn't take are good, with a warning."""
+    file = tmp_path / "user-data"
+    file.write_bytes(instances.yaml_data() + b"#" * 16384)
+    assert cli.main(["instance", "check", str(file)]) == 0
+    said = capsys.readouterr()
+    assert "good" in said.out
+    assert "warning: user-data have " in said.err
+
+
+def test_check_names_each_problem_of_broken_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole error, as its reader sees it: where, each problem with its path, nothing else."""
+    values = instances.data(hostname="Mail", addresses=["127.0.0.1"], extra=1)
+    values["domains"]["example.test"]["dkim"][1]["algorithm"] = "rot13"
+    values["accounts"][1]["quota_mib"] = -1
+    file = tmp_path / "instance.yaml"
+    file.write_bytes(instances.dumped(values))
+    assert cli.main(["instance", "check", str(file)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    first, *rest = said.err.splitlines()
+    assert first == f"postolka: {file}: 6 problems"
+    assert [line.partition(": ")[0] for line in rest] == [
+        "  accounts[1].quota_mib",
+        "  addresses[0]",
+        '  domains["example.test"].dkim[1].algorithm',
+        '  domains["example.test"].dkim[1].private_key',
+        "  extra",
+        "  hostname",
+    ]
+
+
+def test_check_refuses_what_it_cant_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A directory, a MIME document without instance data, and no text at all."""
+    mime = tmp_path / "mime"
+    mime.write_text("Content-Type: text/cloud-config\n\nusers: []\n")
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+    for file, why in ((tmp_path, "Is a directory"), (mime, "0 parts"), (binary, "1 problem")):
+        assert cli.main(["instance", "check", str(file)]) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith(f"postolka: {file}: ")
+        assert why in said.err
