@@ -99,6 +99,13 @@ class Machine:
         }
 
 
+def check_name(name: str) -> None:
+    """Raise PostolkaError where a machine can't have this name."""
+    if not _NAME.fullmatch(name):
+        problem = "a name has up to 31 of a-z, 0-9 and -, and doesn't start with -"
+        raise PostolkaError(f'"{name}"', problem, hint="choose another --name")
+
+
 def directory(name: str) -> Path:
     """Return the directory of the machine `name`, existing or not."""
     return home.machines().absolute() / name
@@ -226,9 +233,8 @@ def locked() -> Iterator[None]:
 
 
 def _take(kind: Kind, name: str | None) -> Path:
-    if name is not None and not _NAME.fullmatch(name):
-        problem = "a name has up to 31 of a-z, 0-9 and -, and doesn't start with -"
-        raise PostolkaError(name, problem)
+    if name is not None:
+        check_name(name)
     with locked():
         clean()
         number = 1

@@ -44,7 +44,11 @@ def configure_run(actions: Any, summary: str) -> argparse.ArgumentParser:  # noq
     parser.add_argument("--user-data", type=Path, metavar="FILE", help="as a cloud would give it")
     parser.add_argument("--lab", action="store_true", help="join the lab, started if need be")
     parser.add_argument("--name", metavar="NAME")
-    parser.add_argument("--detach", action="store_true", help="don't show the console meanwhile")
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="don't show its console until it is ready; it stays up after that in either case",
+    )
     parser.add_argument("--json", action="store_true", help="print how to reach it as JSON")
     return parser
 
@@ -63,7 +67,11 @@ def boot(
     from pyinfra_deploys import server  # noqa: PLC0415
     from pyinfra_deploys.settings import Settings  # noqa: PLC0415
 
+    # Bad input is told before anything is built.
+    if arguments.name is not None:
+        machines.check_name(arguments.name)
     user_data = seed.read(arguments.user_data) if arguments.user_data else None
+    zone = client.zone_beside(arguments.user_data) if arguments.lab else ""
     built = build.find(arguments.id) if arguments.id else build.realise(want=want, progress=say)
     lab = client.start(progress=say) if arguments.lab else None
     try:
@@ -71,7 +79,7 @@ def boot(
             "id": built.id,
             "name": arguments.name,
             "user_data": user_data,
-            "zone": client.zone_beside(arguments.user_data) if lab else "",
+            "zone": zone,
             "lab": lab.name if lab else "",
             "ports": server.public_tcp_ports(Settings()),
         }

@@ -120,16 +120,20 @@ def find(name: str = DEFAULT) -> Lab:
 
 
 def zone_beside(user_data: Path | None) -> str:
-    """Return the text of the file `zone` beside a user-data file; empty if there is none."""
+    """Return the text of the file `zone` beside a user-data file; empty without user-data.
+
+    Raises PostolkaError where it isn't there: no mail would find the machine, and no signature of
+    its would hold.
+    """
     if user_data is None:
         return ""
     path = user_data.absolute().with_name("zone")
     try:
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise PostolkaError(str(path), f"can't be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        hint = "the lab's DNS loads it: postolka instance new writes it beside user-data"
+        raise PostolkaError(str(path), f"can't be read: {why}", hint=hint) from error
 
 
 def start(
