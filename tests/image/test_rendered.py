@@ -1,0 +1,106 @@
+"""An example instance in the built root: each daemon's own checker has nothing to say about it.
+
+The image's agent renders the files, in the image's root, and mounts them where the daemons look.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import identity
+from postolka.instance import document
+from postolka.lab import userdata
+from pyinfra_deploys.connectors.rootfs import Root
+from tests.image.overlay import mounted
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from postolka.build import Built
+
+# The words after it are the checker's. Postfix's commands tell a terminal what they otherwise tell
+# the journal alone.
+_BOOT = """
+set -eu
+mkdir /dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts
+ln -s pts/ptmx /dev/ptmx
+ip link set lo up
+cd /usr/lib/tmpfiles.d
+systemd-tmpfiles --create postolka-*.conf
+cd /
+cat >/run/postolka/incoming/instance.yaml
+postolka-instance render >/run/said || { cat /run/said; exit 1; }
+exec "$@"
+"""
+# $1 is a file, $2 a line for its end, the rest a checker's words.
+_SPOIL = """
+{ cat "$1"; echo "$2"; } >/run/spoilt
+mount --bind /run/spoilt "$1"
+shift 2
+exec "$@"
+"""
+_ON_TERMINAL = ("script", "--quiet", "--return", "--command")
+_CHECKERS = {
+    "postfix check": (*_ON_TERMINAL, "postfix check", "/dev/null"),
+    "postconf": ("sh", "-c", "postconf -n >/dev/null; postconf -M >/dev/null"),
+    "doveconf": ("sh", "-c", "doveconf -n >/dev/null"),
+    "named-checkconf": ("named-checkconf", "-z", "/etc/bind/named.conf"),
+    "opendkim": ("opendkim", "-n", "-x", "/etc/opendkim.conf"),
+    "opendkim-ed25519": ("opendkim", "-n", "-x", "/etc/opendkim-ed25519.conf"),
+    "nft": ("nft", "-c", "-f", "/etc/nftables.conf"),
+}
+
+
+@pytest.fixture(name="rendered", scope="module")
+def _rendered(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the root as a machine has it, writable."""
+    with mounted(built.root_layers, tmp_path_factory.mktemp("rendered")) as path:
+        yield path
+
+
+def _example(*, is_in_lab: bool) -> bytes:
+    """Return instance data with both families' addresses and more than one mailbox."""
+    request = identity.Request(
+        domain="example.test",
+        hostname="mail.example.test",
+        addresses=("192.0.2.25", "2001:db8::25"),
+        accounts=("alice", "bob"),
+    )
+    made = identity.make(request, serial=2026010101, ports=()).user_data
+    data = userdata.amend(made) if is_in_lab else made
+    return document.part(data, where="example")
+
+
+def _boot(root: Path, data: bytes, argv: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    return Root(root).run(["sh", "-c", _BOOT, "boot", *argv], stdin=data, timeout_seconds=60)
+
+
+@pytest.mark.parametrize("checker", _CHECKERS)
+@pytest.mark.parametrize("is_in_lab", [False, True], ids=["internet", "lab"])
+def test_checker_has_nothing_to_say(rendered: Path, checker: str, is_in_lab: bool) -> None:  # noqa: FBT001 - pytest's
+    """No error, no warning; with the internet's DNS root and with another one."""
+    done = _boot(rendered, _example(is_in_lab=is_in_lab), _CHECKERS[checker])
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("checker", "file", "line"),
+    [
+        ("postfix check", "/etc/postfix/main.cf", "smtpd_tls_chain_files"),
+        ("postconf", "/etc/postfix/main.cf", "no_such_parameter = 1"),
+        ("doveconf", "/etc/dovecot/dovecot.conf", "no_such_setting = 1"),
+        ("named-checkconf", "/etc/bind/named.conf", "no-such-option yes;"),
+        ("opendkim", "/etc/opendkim.conf", "NoSuchSetting yes"),
+        ("nft", "/etc/nftables.conf", "no such statement"),
+    ],
+)
+def test_checker_would_find_a_mistake(rendered: Path, checker: str, file: str, line: str) -> None:
+    """One wrong line in a file, and the same call isn't silent any more."""
+    argv = ("sh", "-ec", _SPOIL, "spoil", file, line, *_CHECKERS[checker])
+    done = _boot(rendered, _example(is_in_lab=False), argv)
+    assert done.returncode or done.stdout + done.stderr
