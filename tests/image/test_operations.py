@@ -182,10 +182,21 @@ def test_accounts_are_made_once(path: Path, apply: Callable[..., int]) -> None:
     assert apply(accounts.present, users=wanted) == 0
 
 
-def test_an_id_that_is_taken_is_an_error(apply: Callable[..., int]) -> None:
-    """Two names with one id would share their files."""
-    with pytest.raises(Exception, match="the id 123 of tried is the user postfix's"):
-        apply(accounts.present, users=[User(name="tried", id=123)])
+def test_an_id_that_is_taken_is_never_shared(path: Path, apply: Callable[..., int]) -> None:
+    """Two names with one id would share their files: the later one gets the next free id."""
+    wanted = [User(name="daemon2", id=123), User(name="operator", id=1000)]
+    assert apply(accounts.present, users=wanted) == 1
+    passwd = [line.split(":") for line in (path / "etc/passwd").read_text().splitlines()]
+    ids = {words[0]: int(words[2]) for words in passwd}
+    assert len(ids) == len(set(ids.values()))
+    assert ids["daemon2"] < 1000 < ids["operator"]
+    assert apply(accounts.present, users=wanted) == 0
+
+
+def test_the_owner_of_all_mail_has_the_pinned_id_or_none(apply: Callable[..., int]) -> None:
+    """Dovecot's configuration has it as a number."""
+    with pytest.raises(Exception, match="the id 5000 of tried is the group vmail's"):
+        apply(accounts.present, users=[User(name="tried", id=5000)])
 
 
 def test_questions_are_answered_once(path: Path, apply: Callable[..., int]) -> None:
