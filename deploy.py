@@ -2,9 +2,6 @@
 
 from pyinfra.context import host
 
-from pyinfra_deploys import machine, settings
+from pyinfra_deploys import machine
 
-machine.machine(
-    settings.of_host(host.data.dict()),  # type: ignore[no-untyped-call]
-    instance=machine.instance_data(host.data.get("instance_file")),
-)
+machine.of_host(host.data.dict())  # type: ignore[no-untyped-call]

@@ -8,35 +8,56 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyinfra.api.exceptions import DeployError
 from pyinfra.operations import apt
 
 from postolka.errors import PostolkaError
 from postolka.instance import document
+from postolka.instance.parse import parse
 from pyinfra_deploys import room as rooms
 from pyinfra_deploys import server
+from pyinfra_deploys import settings as all_settings
 from pyinfra_deploys.deploys import deploy
 from pyinfra_deploys.operations import accounts, debconf, tree, units
 from pyinfra_deploys.tree import Entry, gates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyinfra_deploys.settings import Settings
 
 #: Where the agent keeps the last good instance data.
 _INSTANCE = "/var/lib/postolka/instance.yaml"
 
 
-def instance_data(file: str | None) -> bytes | None:
-    """Return the instance data in a file that `postolka instance new` wrote, or None for None.
+def of_host(data: Mapping[str, object]) -> None:
+    """Make the machine that pyinfra has at hand the server, by what `data` say of it.
 
-    Raises PostolkaError for one that can't be read or holds none.
+    They hold settings as group_data do, and as `instance_file` the path of its instance data.
+    Raises DeployError for bad ones, before anything is done: pyinfra shows it without a traceback.
     """
-    if file is None:
-        return None
     try:
-        return document.part(Path(file).read_bytes(), where=file)
+        settings = all_settings.of_host(data)
+        file = data.get("instance_file")
+        instance = None if file is None else instance_data(Path(str(file)))
+    except PostolkaError as error:
+        raise DeployError(str(error)) from error
+    machine(settings, instance=instance)
+
+
+def instance_data(file: Path) -> bytes:
+    """Return the instance data in a file that `postolka instance new` wrote.
+
+    They are good ones, since they are to replace what the machine runs on. Raises PostolkaError
+    for a file that can't be read, and ProblemsError for bad data.
+    """
+    try:
+        content = file.read_bytes()
     except OSError as error:
         hint = "postolka instance new DOMAIN -o DIR"
-        raise PostolkaError(file, f"can't be read: {error.strerror}", hint=hint) from error
+        raise PostolkaError(str(file), f"can't be read: {error.strerror}", hint=hint) from error
+    parse(content, where=str(file))
+    return document.part(content, where=str(file))
 
 
 @deploy("Packages")
