@@ -8,6 +8,8 @@ from pyinfra_deploys import server
 IMAGE = (
     # mmdebstrap installs with the image's own apt.
     "apt",
+    # Blesses a boot that serves, or systemd-boot would use up the image's tries.
+    "systemd-boot",
 )
 
 #: The kernel follows this name of Debian's; only the image that it stands for is locked, since its
