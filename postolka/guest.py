@@ -37,6 +37,8 @@ class Request:
     """Records to publish in the lab: a zone file's text."""
     lab: str = ""
     """Name of a running lab; empty: no lab."""
+    state: Path | None = None
+    """Directory that keeps what the machine writes, for a later one; None: that goes with it."""
     ports: Sequence[int]
     """TCP ports to forward."""
 
@@ -50,6 +52,7 @@ class Program:
     """Name of the file, in the machine's directory, that its output is appended to."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     again_status: int | None = None
+    monitor: str = ""
 
 
 def await_ready(
@@ -94,6 +97,7 @@ def launch(directory: Path, kind: Kind, request: Request, main: Program) -> Mach
         zone=request.zone,
         addresses=addresses,
         again_status=main.again_status,
+        monitor=main.monitor,
     )
     supervisor.write(spec, directory)
     process = spawn(program("postolka.supervisor", str(directory)), directory / "supervisor.log")

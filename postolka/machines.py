@@ -34,7 +34,10 @@ Kind = Literal["vm", "container", "lab"]
 #: The user whose keys the image takes from the platform.
 LOGIN_USER = "admin"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-_STOP_SECONDS = 60
+#: Longer than the time that a supervisor gives its machine.
+_STOP_SECONDS = 150
+#: For what hasn't started properly: there is little to save.
+_GIVE_UP_SECONDS = 10
 _KILL_SECONDS = 10
 _RECORD, _STARTING = "machine.json", "starting"
 
@@ -48,7 +51,7 @@ class Machine:
     id: str = ""
     """Id of the image that it runs."""
     processes: tuple[Process, ...]
-    """The first owns the machine: it ends cleanly on SIGTERM, and the others end with it."""
+    """The first owns the machine: on SIGTERM it ends cleanly, and the others end with it."""
     host: str = "127.0.0.1"
     ports: Mapping[int, int]
     """A port of the server -> the port on `host` that leads to it."""
@@ -124,7 +127,7 @@ def starting(kind: Kind, name: str | None = None) -> Iterator[Path]:
             yield path
         except BaseException:
             with contextlib.suppress(PostolkaError):
-                stop(path.name)
+                stop(path.name, timeout_seconds=_GIVE_UP_SECONDS)
             raise
         (path / _STARTING).unlink(missing_ok=True)
 
@@ -169,7 +172,7 @@ def running(kind: Kind | None = None) -> list[Machine]:
 
 
 def stop(name: str, *, timeout_seconds: float = _STOP_SECONDS) -> None:
-    """Stop the machine cleanly, then by force, and forget it. Raises PostolkaError if unknown."""
+    """Shut the machine down, or cut its power, and forget it. Raises PostolkaError if unknown."""
     path = directory(name)
     if not _NAME.fullmatch(name) or not path.exists():
         load(name)

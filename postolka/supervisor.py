@@ -1,7 +1,8 @@
 """The process that owns a running machine: its place in a network, its ports, its main process.
 
 Run as a program: `python -m postolka.supervisor DIRECTORY`, with a Spec in DIRECTORY. It ends when
-the machine does, and SIGTERM ends the machine cleanly. Whatever it started dies with it.
+the machine does. SIGTERM shuts the machine down, and cuts its power where that takes too long; a
+second SIGTERM does at once. Whatever it started dies with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka import cgroups, namespace
+from postolka import cgroups, namespace, qmp
 from postolka.forward import Forwarder
 from postolka.lab import client
 from postolka.lab.private import Private, Wire
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SPEC, _PORTS = "supervisor.json", "ports.json"
+#: What an emulated machine on a busy host needs to write everything out.
+SHUTDOWN_SECONDS = 120
+#: A machine that was busy starting doesn't notice its power button.
+_PRESS_SECONDS = 5
 _UNTIL_WE_DIE = ("setpriv", "--pdeathsig", "KILL", "--")
 _log = logging.getLogger("supervisor")
 
@@ -52,6 +57,8 @@ class Spec:
     """What the machine gets outside a lab; empty: the supervisor's choice."""
     again_status: int | None = None
     """Exit status of the main process that means: the machine reboots."""
+    monitor: str = ""
+    """QEMU's QMP socket, by which it is shut down; empty: the main process does it on SIGTERM."""
 
 
 def write(spec: Spec, directory: Path) -> None:
@@ -76,6 +83,7 @@ class Supervisor:
         self._spec = Spec(**json.loads((directory / _SPEC).read_bytes()))
         self._is_stopping = False
         self._child: asyncio.subprocess.Process | None = None
+        self._shutdown: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Run the machine to its end; return the main process's exit status."""
@@ -136,7 +144,26 @@ class Supervisor:
         new.rename(self._directory / _PORTS)
 
     def _stop(self) -> None:
+        if self._is_stopping or not self._spec.monitor:
+            self._terminate()
+        else:
+            self._shutdown = asyncio.get_running_loop().create_task(self._shut_down())
         self._is_stopping = True
+
+    async def _shut_down(self) -> None:
+        """Press the machine's power button until it has ended, or take its power."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SHUTDOWN_SECONDS
+        while self._child and self._child.returncode is None and loop.time() < deadline:
+            try:
+                await asyncio.wait_for(qmp.power_down(Path(self._spec.monitor)), _PRESS_SECONDS)
+            except (OSError, EOFError, TimeoutError) as error:
+                _log.info("the power button: %r", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._child.wait(), _PRESS_SECONDS)
+        self._terminate()
+
+    def _terminate(self) -> None:
         if self._child and self._child.returncode is None:
             self._child.terminate()
 

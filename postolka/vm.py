@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DISK_SIZE = "8G"
 _FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 _VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+_OVERLAY, _FLASH = "disk.qcow2", "variables.fd"
 _READY_SECONDS = 900
 #: /dev/kvm may open, and even create a machine, and still not run a stock kernel.
 _KVM_SECONDS = 30
@@ -48,6 +49,8 @@ class Request(guest.Request):
     disk: Path
     """The golden disk."""
     memory_mib: int = 2048
+    more_disks: Sequence[Path] = ()
+    """Raw images of disks that it has besides."""
 
 
 def run(request: Request, *, progress: Callable[[str], None] | None = None) -> Machine:
@@ -65,38 +68,55 @@ def run(request: Request, *, progress: Callable[[str], None] | None = None) -> M
 
 def start(directory: Path, request: Request) -> Machine:
     """Start a virtual machine in its directory in the register, and don't wait for it."""
-    _write_disks(directory, request)
+    state = (request.state or directory).absolute()
+    _write_disks(state, request.disk)
+    (directory / "console").touch(mode=0o600)
     main = guest.Program(
-        command=lambda seeded: _command(directory, request, seeded), output="qemu.log"
+        command=lambda seeded: _command(directory, state, request, seeded),
+        output="qemu.log",
+        monitor=str(_monitor(directory)),
     )
     return guest.launch(directory, "vm", request, main)
 
 
-def _write_disks(directory: Path, request: Request) -> None:
+def _monitor(directory: Path) -> Path:
+    return directory / "monitor"
+
+
+def _write_disks(state: Path, golden: Path) -> None:
+    """Make what a machine writes to, unless it is there from an earlier boot."""
     if not _VARIABLES.exists():
         raise PostolkaError(str(_VARIABLES), "no UEFI firmware for QEMU", hint="make setup")
-    shutil.copy(_VARIABLES, directory / "variables.fd")
-    (directory / "console").touch(mode=0o600)
-    run_tool(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(request.disk.resolve()),
-         str(directory / "disk.qcow2"), DISK_SIZE]
-    )  # fmt: skip
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (state / _OVERLAY).exists():
+        shutil.copy(_VARIABLES, state / _FLASH)
+        new = state / f".{_OVERLAY}"
+        run_tool(
+            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(golden.resolve()),
+             str(new), DISK_SIZE]
+        )  # fmt: skip
+        new.rename(state / _OVERLAY)
 
 
-def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:
+def _command(directory: Path, state: Path, request: Request, seeded: seed.Seed) -> list[str]:
+    disks = [f"format=qcow2,file={state}/{_OVERLAY}"]
+    disks += [f"format=raw,file={path.absolute()}" for path in request.more_disks]
     return [
-        *_machine(request.memory_mib, directory / "variables.fd", request.disk),
-        "-uuid", str(uuid.uuid5(uuid.NAMESPACE_OID, str(directory))),
+        *_machine(request.memory_mib, state / _FLASH, request.disk),
+        # Two boots of one state are one machine.
+        "-uuid", str(uuid.uuid5(uuid.NAMESPACE_OID, str(state))),
         "-smbios", f"type=11,value={_SLOW}",
-        "-drive", f"if=none,id=disk,format=qcow2,file={directory}/disk.qcow2",
-        "-device", "virtio-blk-pci,drive=disk",
+        *(word for number, disk in enumerate(disks) for word in (
+            "-drive", f"if=none,id=disk{number},{disk}",
+            "-device", f"virtio-blk-pci,drive=disk{number}",
+        )),
         # The directory as a FAT file system of that label, as the NoCloud datasource wants it.
         "-drive", (f"if=virtio,readonly=on,format=raw,file.driver=vvfat,file.label=CIDATA,"
         f"file.dir={seeded.directory}"),
         "-netdev", "tap,id=net,fd={tap}",
         "-device", "virtio-net-pci,netdev=net,mac={mac}",
         "-serial", f"file:{directory}/console",
-        "-monitor", f"unix:{directory}/monitor,server=on,wait=off",
+        "-qmp", f"unix:{_monitor(directory)},server=on,wait=off",
     ]  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postolka.cli import machine as shared
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    run_ = shared.configure_run(actions, "boot a container and return when it is ready")
-    run_.add_argument("--state", type=Path, metavar="DIR", help="keep /var there, over many boots")
+    shared.configure_run(actions, "boot a container and return when it is ready")
     shared.configure(actions, "container")
 
 
@@ -31,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     ) -> Machine:
         from postolka import container  # noqa: PLC0415 - its libraries cost 0.3 s
 
-        request = container.Request(layers=built.root_layers, state=arguments.state, **fields)
+        request = container.Request(layers=built.root_layers, **fields)
         return container.run(request, progress=progress)
 
     if arguments.action == "run":

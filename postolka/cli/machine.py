@@ -45,6 +45,9 @@ def configure_run(actions: Any, summary: str) -> argparse.ArgumentParser:  # noq
     parser.add_argument("--lab", action="store_true", help="join the lab, started if need be")
     parser.add_argument("--name", metavar="NAME")
     parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="keep /var there, over many boots"
+    )
+    parser.add_argument(
         "--detach",
         action="store_true",
         help="don't show its console until it is ready; it stays up after that in either case",
@@ -82,6 +85,7 @@ def boot(
             "zone": zone,
             "lab": lab.name if lab else "",
             "ports": server.public_tcp_ports(Settings()),
+            "state": arguments.state,
         }
         machine = start(built, fields, None if arguments.detach else say)
     finally:
