@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postolka import cgroups, guest, machines
+from postolka.layers.inputs import BOOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 #: systemd-nspawn's exit status for a reboot under --keep-unit.
 _REBOOT_STATUS = 133
 _READY_SECONDS = 120
+#: As in the image's initrd.
+_FILL = BOOT / "initrd/usr/lib/postolka/fill"
 
-# $1 the machine's directory, $2 the state's, $3 the root's layers as overlayfs wants them, then the
-# command, run in the merged root. What differs from the image as it was baked is done here as the
-# image's finishing does it; the files are empty there, and bound over by systemd.
+# $1 the machine's directory, $2 the state's, $3 the root's layers as overlayfs wants them, $4 the
+# program that fills a state, then the command, run in the merged root. What differs from the image
+# as it was baked is done here as the image's finishing does it; the files are empty there, and
+# bound over by systemd.
 _MOUNT = r"""
 set -eu
 umask 022
-directory=$1 state=$2 layers=$3; shift 3
+directory=$1 state=$2 layers=$3 fill=$4; shift 4
 mkdir -p "$directory/root"
 mount -t tmpfs -o mode=0755 postolka "$directory/root"
 cd "$directory/root"
@@ -39,14 +43,11 @@ cd merged
 : >etc/machine-id
 : >etc/fstab
 echo localhost >etc/hostname
-if [ ! -d "$state/var" ]; then
-    rm -rf "$state/new"
-    mkdir -p "$state"
-    cp -a var "$state/new"
-    cp -a home "$state/new/home"
-    cp -a root "$state/new/roothome"
-    mv "$state/new" "$state/var"
-fi
+# In the image they lie there already; here only below what will cover it.
+cp -a home var/home
+cp -a root var/roothome
+mkdir -p "$state"
+sh "$fill" "$PWD/var" "$state" "$layers"
 exec "$@"
 """
 
@@ -57,8 +58,6 @@ class Request(guest.Request):
 
     layers: Sequence[Path]
     """Directories of the root, highest first."""
-    state: Path | None = None
-    """Directory that keeps /var; None: one that goes with the machine."""
     arguments: Sequence[str] = ()
     """For the container's init: what a machine has on its kernel's command line."""
 
@@ -119,4 +118,5 @@ def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:
         f"--bind-ro={seeded.directory}:/var/lib/cloud/seed/nocloud",
     ]
     enter = ["unshare", "--mount", "--", "sh", "-c", _MOUNT, "postolka"]
-    return [*enter, str(directory), str(state), layers, *nspawn, *request.arguments]
+    words = [str(directory), str(state), layers, str(_FILL)]
+    return [*enter, *words, *nspawn, *request.arguments]
