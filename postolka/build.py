@@ -14,21 +14,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from postolka import derivation, home
+from postolka import collector, derivation, home
 from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.generation import MANIFEST, NAMES
 from postolka.run import ENVIRONMENT
 from postolka.store import KEY_LENGTH, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Want = Literal["disk", "root"]
-#: Name of the store path that a finished build ends in, by what was wanted.
-NAMES: dict[Want, str] = {"disk": "golden", "root": "root"}
-#: In that path: what it was made from.
-MANIFEST = "image.json"
+    from postolka.generation import Want
+
 _PATIENCE_SECONDS = 20
 
 
@@ -62,6 +60,7 @@ def realise(
     """
     found = recall(checkout, want=want, temporary_lock=temporary_lock)
     if found:
+        Store(home.store()).keep(checkout, found.path)
         return found
     if os.geteuid():
         problem = "an image can only be built as root: it needs mounts, owners and chroot"
@@ -72,6 +71,11 @@ def realise(
     answer = _apart(
         {"checkout": str(checkout), "want": want, "temporary_lock": temporary_lock}, progress
     )
+    store = Store(home.store())
+    store.keep(checkout, Path(answer["path"]))
+    # Here, not in the builder: that one doesn't see who uses what.
+    if gone := collector.trim(store):
+        progress(f"the store was over its limit: {len(gone)} old results are removed")
     return load(Path(answer["path"]))
 
 

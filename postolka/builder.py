@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from postolka import apt, deployer, derivation, home, tools, wants
 from postolka import lock as locks
-from postolka.build import MANIFEST, NAMES
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
+from postolka.generation import MANIFEST, NAMES
 from postolka.layers import whole
 from postolka.layers.context import Context
 from postolka.store import Store
 from pyinfra_deploys import server, settings
 
 if TYPE_CHECKING:
-    from postolka.build import Want
+    from postolka.generation import Want
     from postolka.lock import Lock
     from pyinfra_deploys.settings import Settings
 
@@ -140,6 +140,7 @@ def _finish(context: Context, want: Want, hashes: dict[str, str]) -> Path:
             "id": context.id,
             "inputs": hashes,
             "root_layers": [str(layer.relative_to(context.store.root)) for layer in layers.root],
+            "paths": sorted(context.store.asked),
         }
         (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         if layers.disk:

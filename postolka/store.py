@@ -4,6 +4,8 @@
     .making/      what a build is writing at the moment, renamed into place when it is whole
     .locks/       one lock a key, so that two builds share a result and never make it twice
     .index/       fast keys (cheap hashes over raw input bytes) -> finished paths
+    .used/        one stamp a path: its modification time is the path's last use
+    .roots/       one record a checkout and kind of result: what it builds at present
 
 Contract: a path without a leading dot is complete, whatever was killed or crashed meanwhile.
 """
@@ -17,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
@@ -24,7 +27,6 @@ from postolka.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 #: Hex digits of a key that stand in a store path's name.
 KEY_LENGTH = 32
@@ -45,6 +47,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.asked: set[str] = set()
+        """Names of the finished paths that this object has given out."""
 
     def path(self, name: str, key: str) -> Path:
         """Return where the result called `name` with inputs `key` is, or will be."""
@@ -53,7 +57,22 @@ class Store:
     def get(self, name: str, key: str) -> Path | None:
         """Return the finished path, or None."""
         path = self.path(name, key)
+        self.use(path)
         return path if path.exists() else None
+
+    def use(self, path: Path) -> None:
+        """Note that a path is used now: it isn't collected for the next hour."""
+        stamp = self.stamp(path.name)
+        # Without the right to write, one can't collect either.
+        with contextlib.suppress(PermissionError):
+            if path.exists():
+                stamp.parent.mkdir(parents=True, exist_ok=True)
+                stamp.touch()
+                self.asked.add(path.name)
+
+    def stamp(self, name: str) -> Path:
+        """Return the file whose modification time is the last use of the path called `name`."""
+        return self.root / ".used" / name
 
     def realise(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
         """Return the finished path, made by `make` if it isn't there yet.
@@ -62,10 +81,10 @@ class Store:
         raises, nothing stays. A second build with the same key waits for the first.
         """
         path = self.path(name, key)
-        if path.exists():
+        if self.get(name, key):
             return path
-        with self._explained(), self._locked(key):
-            if path.exists():
+        with self._explained(), self.locked(key):
+            if self.get(name, key):
                 return path
             self._clean(key)
             making = self.root / ".making" / path.name
@@ -79,7 +98,18 @@ class Store:
                     _remove(making)
                 raise
             _sync(self.root)
+            self.use(path)
         return path
+
+    def remove(self, name: str) -> None:
+        """Remove a finished path: whole or not at all, for whoever looks."""
+        going = self.root / ".making" / name
+        going.parent.mkdir(parents=True, exist_ok=True)
+        with self.locked(name):
+            if (self.root / name).exists():
+                (self.root / name).rename(going)
+            self.stamp(name).unlink(missing_ok=True)
+            _remove(going)
 
     def remember(self, fast_key: str, name: str, path: Path) -> None:
         """Note that the inputs hashed to `fast_key` lead to the store path `path`."""
@@ -98,10 +128,31 @@ class Store:
             path = self.root / entry.read_text()
         except FileNotFoundError:
             return None
+        self.use(path)
         return path if path.exists() else None
 
+    def keep(self, checkout: Path, path: Path) -> None:
+        """Note that `path` is what the checkout builds at present."""
+        kind = path.name.partition("-")[2]
+        owner = str(checkout.resolve())
+        record = self.root / ".roots" / f"{digest([owner, kind])[:KEY_LENGTH]}.json"
+        text = json.dumps({"checkout": owner, "path": path.name})
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            if record.exists() and record.read_text() == text:
+                return
+            record.parent.mkdir(parents=True, exist_ok=True)
+            new = record.with_suffix(f".{os.getpid()}")
+            new.write_text(text)
+            new.rename(record)
+
+    def kept(self) -> Iterator[tuple[Path, Path, str]]:
+        """Yield each such note: its file, the checkout, and the path's name."""
+        for record in (self.root / ".roots").glob("*.json"):
+            data = json.loads(record.read_text())
+            yield record, Path(data["checkout"]), data["path"]
+
     @contextlib.contextmanager
-    def _locked(self, key: str) -> Iterator[None]:
+    def locked(self, key: str) -> Iterator[None]:
         """Hold the key's lock; the kernel drops it when the process dies."""
         locks = self.root / ".locks"
         locks.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ from postolka.errors import PostolkaError
 VERBS = {
     "lock": "resolve every package and write postolka.lock",
     "build": "make the golden disk image of this checkout",
+    "list": "show the generations in the store, and who needs each",
+    "gc": "remove from the store what nobody needs",
     "instance": "make and check the data that give an instance its identity",
     "vm": "boot disposable virtual machines of an image",
     "container": "boot an image's root under systemd-nspawn",

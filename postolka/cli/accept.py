@@ -29,8 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from postolka import acceptance, build, example  # noqa: PLC0415 - their libraries cost 0.5 s
 
     if arguments.image is None:
-        want: build.Want = "root" if arguments.container else "disk"
-        image = build.realise(want=want, progress=say)
+        image = build.realise(want="root" if arguments.container else "disk", progress=say)
     elif "/" in arguments.image:
         image = build.load(Path(arguments.image))
     else:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from postolka.build import Built, Want
+    from postolka.build import Built
+    from postolka.generation import Want
     from postolka.machines import Kind, Machine
 
 _POLL_SECONDS = 0.2
