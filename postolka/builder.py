@@ -7,7 +7,6 @@ works, then {"path": STORE PATH} or {"error": {...}}. The end of its input tells
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import apt, deployer, derivation, home, tools, wants
+from postolka import apt, deployer, derivation, files, home, logs, tools, wants
 from postolka import lock as locks
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
@@ -93,9 +92,7 @@ def _build(checkout: Path, want: Want, *, temporary: bool) -> Path:
     _progress("resolving into a temporary lock; `postolka lock --update` makes a lasting one")
     lock = apt.lock(home.home() / "apt", wanted, _progress)
     standing_in.parent.mkdir(parents=True, exist_ok=True)
-    new = standing_in.with_name(f".{standing_in.name}.{os.getpid()}")
-    new.write_text(locks.serialise(lock))
-    new.rename(standing_in)
+    files.replace(standing_in, locks.serialise(lock).encode())
     return _build_by(standing_in, lock, checkout, parsed, want)
 
 
@@ -108,10 +105,10 @@ def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Wa
     fast_key = derivation.fast_key(checkout, path)
     built = store.get(NAMES[want], image_id)
     if not built:
-        log = home.home() / "logs" / f"build-{image_id[:16]}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
-        with tempfile.TemporaryDirectory(prefix="build-", dir=home.home()) as work:
+        with (
+            logs.new(f"build-{image_id[:16]}") as log,
+            tempfile.TemporaryDirectory(prefix="build-", dir=home.home()) as work,
+        ):
             context = Context(
                 id=image_id,
                 lock=lock,
@@ -125,7 +122,6 @@ def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Wa
                 log=log,
             )
             built = _finish(context, want, hashes)
-        log.unlink()
     store.remember(fast_key, NAMES[want], built)
     return built
 

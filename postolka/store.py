@@ -17,11 +17,11 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postolka import files
 from postolka.errors import PostolkaError
 from postolka.run import run
 
@@ -116,10 +116,7 @@ class Store:
         index = self.root / ".index"
         with self._explained():
             index.mkdir(parents=True, exist_ok=True)
-            entry = index / f"{fast_key[:KEY_LENGTH]}-{name}"
-            new = entry.with_name(f".{entry.name}.{os.getpid()}")
-            new.write_text(path.name)
-            new.rename(entry)
+            files.replace(index / f"{fast_key[:KEY_LENGTH]}-{name}", path.name.encode())
 
     def recall(self, fast_key: str, name: str) -> Path | None:
         """Return the store path noted for `fast_key`, if it is still there."""
@@ -141,9 +138,7 @@ class Store:
             if record.exists() and record.read_text() == text:
                 return
             record.parent.mkdir(parents=True, exist_ok=True)
-            new = record.with_suffix(f".{os.getpid()}")
-            new.write_text(text)
-            new.rename(record)
+            files.replace(record, text.encode())
 
     def kept(self) -> Iterator[tuple[Path, Path, str]]:
         """Yield each such note: its file, the checkout, and the path's name."""

@@ -12,6 +12,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from postolka import files
 from postolka.debs import CONTROL
 from postolka.run import run
 
@@ -55,9 +56,7 @@ def _stanza(package: Package, debs: Debs) -> str:
     deb = debs.path(package)
     cached = deb.with_suffix(CONTROL)
     if not cached.exists():
-        new = deb.with_suffix(f"{CONTROL}.{os.getpid()}")
-        new.write_bytes(run(["dpkg-deb", "--field", str(deb)]))
-        new.rename(cached)
+        files.replace(cached, run(["dpkg-deb", "--field", str(deb)]))
     control = cached.read_text().rstrip("\n")
     return (
         f"{control}\nFilename: {POOL}/{deb.name}\nSize: {package.size}\n"
