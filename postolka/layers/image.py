@@ -42,6 +42,21 @@ _POLICY = "etc/selinux/default/policy"
 # reading it costs the machine least (zstd: a sixth smaller, three times slower to make).
 _COMPRESSION = ("-zlz4", "-C65536")
 
+# mkfs.erofs waits for ever when its disk is full, so somebody else has to look: at less than 1 MiB
+# of free blocks, which are of 4 KiB.
+_UNLESS_FULL = """
+"$@" &
+while kill -0 $! 2>/dev/null; do
+    if [ "$(stat --file-system --format %a /out)" -lt 256 ]; then
+        kill $!
+        echo "$1: No space left on device" >&2
+        exit 1
+    fi
+    sleep 0.1
+done
+wait $!
+"""
+
 #: What must not be in an image: another machine's, the builder's, or a compiler's.
 LEFTOVERS = (
     "boot/*", "initrd.img*", "vmlinuz*", "run/*", "tmp/*", "var/tmp/*",
@@ -167,6 +182,7 @@ def _write_erofs(context: Context, root: Path, out: Path, key: str) -> None:
     context.tools.run(check, binds={"/root": root}, log=context.log)
     context.tools.run(
         [
+            "sh", "-euc", _UNLESS_FULL, "sh",
             "mkfs.erofs", "--quiet", *_COMPRESSION, "-T", epoch, "-U", _uuid(key, "root"),
             f"--file-contexts=/root/{_CONTEXTS}", "/out/root.erofs", "/root",
         ],

@@ -10,6 +10,7 @@ Two processors are kept busy that way: the packages' scripts are one long single
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -92,4 +93,5 @@ def _root(context: Context) -> tuple[Path, Path]:
 def _stop() -> None:
     """Kill every tool that is still running, so that the threads that wait for them end."""
     if os.getpid() == 1:
-        os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # there is none
+            os.kill(-1, signal.SIGKILL)

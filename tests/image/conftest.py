@@ -39,6 +39,11 @@ def _built() -> Built:
     return build.realise(want="root", progress=say, temporary_lock=True)
 
 
+@pytest.fixture(name="disk", scope="session")
+def _disk() -> Built:
+    return build.realise(progress=say, temporary_lock=True)
+
+
 @pytest.fixture(name="root", scope="session")
 def _root(built: Built) -> Path:
     """Return the package layer's root."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from postolka import build, derivation, home
 from postolka.errors import PostolkaError, ProblemsError
 from postolka.store import Store
+from tests import checkouts
 from tests.image.conftest import say
 from tests.image.processes import mounts_below, running_with, wait_until
 
@@ -29,19 +29,7 @@ if TYPE_CHECKING:
 @pytest.fixture(name="checkout")
 def _checkout(tmp_path: Path, locked: Lock) -> Path:
     """Return a copy of the checkout, to break."""
-    from postolka import lock  # noqa: PLC0415
-
-    copy = tmp_path / "checkout"
-    copy.mkdir()
-    for name in ("postolka", "pyinfra_deploys", "cloud-init", "group_data"):
-        shutil.copytree(
-            home.CHECKOUT / name,
-            copy / name,
-            symlinks=True,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-    (copy / derivation.LOCK).write_text(lock.serialise(locked))
-    return copy
+    return checkouts.copy(tmp_path / "checkout", locked)
 
 
 @pytest.fixture(name="own_home")
