@@ -7,13 +7,13 @@ matter. Every index is checked against the signatures of the host's debian-archi
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postolka import mirrors
 from postolka.errors import PostolkaError
 from postolka.lock import Lock, Package, Suite
 from postolka.run import CommandError, run
@@ -29,56 +29,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "debian-security": (f"{CODENAME}-security",),
 }
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-#: The variables that name a mirror where apt's configuration has none, or another is wanted.
-VARIABLES: Mapping[str, str] = {
-    "debian": "POSTOLKA_MIRROR",
-    "debian-security": "POSTOLKA_SECURITY_MIRROR",
-}
-_LABELS = {"Debian": "debian", "Debian-Security": "debian-security"}
 _HELPER = "/usr/lib/apt/apt-helper"
-
-
-def mirrors() -> dict[str, str]:
-    """Return the address of each archive, with a slash at its end.
-
-    From the environment, else from the sources of the host's apt.
-    """
-    found = {}
-    for archive, variable in VARIABLES.items():
-        if os.environ.get(variable):
-            found[archive] = os.environ[variable].rstrip("/") + "/"
-    if len(found) < len(VARIABLES):
-        found = {**_configured(), **found}
-    if "debian" in found and "debian-security" not in found:
-        # Mirrors carry both side by side under these names.
-        beside = re.sub(r"debian/$", "debian-security/", found["debian"])
-        if beside != found["debian"]:
-            found["debian-security"] = beside
-    for archive, variable in VARIABLES.items():
-        if archive not in found:
-            raise PostolkaError(
-                "apt",
-                f"the sources of this machine name no mirror of the archive {archive}",
-                hint=f"run apt-get update, or set {variable} to a mirror's address",
-            )
-    return found
-
-
-def _configured() -> dict[str, str]:
-    """Return the mirrors in the host's own configuration: archive -> address."""
-    fields = ("LABEL", "RELEASE", "REPO_URI")
-    form = "\t".join(f"$({name})" for name in fields)
-    listing = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).decode()
-    found: dict[str, str] = {}
-    for line in listing.splitlines():
-        label, release, address = line.split("\t")
-        archive = _LABELS.get(label)
-        if label in {"", "$(LABEL)"}:
-            # No list is downloaded yet, so apt knows the release's name only.
-            archive = "debian-security" if release.endswith("-security") else "debian"
-        if archive and not address.startswith("cdrom:"):
-            found.setdefault(archive, address)
-    return found
 
 
 def lock(
@@ -113,7 +64,7 @@ class Apt:
                 "the keys that sign Debian's archives are not on this machine",
                 hint="apt-get install debian-archive-keyring",
             )
-        self._prepare(mirrors())
+        self._prepare(mirrors.find())
         try:
             self._run("apt-get", "update", "-qq", "--error-on=any")
         except CommandError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from postolka import apt
+from postolka import mirrors
 from postolka.errors import PostolkaError, Problem, ProblemsError
 from postolka.lock import REFRESH
 from postolka.run import CommandError, run
@@ -102,7 +102,7 @@ class Debs:
         return {package for package, is_right in checked if is_right}
 
     def _download(self, packages: Sequence[Package], progress: Callable[[str], None]) -> None:
-        mirrors = apt.mirrors()
+        addresses = mirrors.find()
         total = sum(package.size for package in packages)
         batches = [packages[i : i + _BATCH] for i in range(0, len(packages), _BATCH)]
         done = 0
@@ -112,7 +112,7 @@ class Debs:
             concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool,
         ):
             jobs = {
-                pool.submit(self._batch, batch, mirrors, Path(directory)): batch
+                pool.submit(self._batch, batch, addresses, Path(directory)): batch
                 for batch in batches
             }
             try:
@@ -134,13 +134,13 @@ class Debs:
             raise UnavailableError("the mirror", problems, hint=REFRESH)
 
     def _batch(
-        self, packages: Sequence[Package], mirrors: dict[str, str], directory: Path
+        self, packages: Sequence[Package], addresses: dict[str, str], directory: Path
     ) -> dict[Package, str]:
         """Fetch some packages with one connection; return why those failed that did."""
         words = []
         for package in packages:
             new = directory / f"{package.sha256}.deb"
-            address = mirrors[package.archive] + package.path
+            address = addresses[package.archive] + package.path
             words += [address, str(new), f"SHA256:{package.sha256}"]
         said = ""
         try:

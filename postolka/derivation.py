@@ -33,14 +33,6 @@ SETS = ("image", "kernel", "tools")
 
 #: All that could change an image, relative to the checkout.
 _INPUTS = ("cloud-init", "postolka", "pyinfra_deploys", GROUP_DATA)
-#: Environment variables that the builder may see, and nothing else of its caller's.
-VARIABLES = (
-    "POSTOLKA_HOME",
-    "POSTOLKA_MIRROR",
-    "POSTOLKA_SECURITY_MIRROR",
-    "http_proxy",
-    "https_proxy",
-)
 #: Libraries that take part in rendering and planning.
 _LIBRARIES = ("jinja2", "pyinfra")
 #: Code whose every byte counts as part of the image's recipe, relative to the checkout. The rooms

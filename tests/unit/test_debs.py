@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import apt
+from postolka import mirrors
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError
 from tests.unit.test_lock import a_package
@@ -27,7 +27,7 @@ def _mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a mirror in a directory, which apt reads by its method copy."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    for variable in apt.VARIABLES.values():
+    for variable in mirrors.VARIABLES.values():
         monkeypatch.setenv(variable, f"copy:{mirror}")
     return mirror
 
@@ -104,7 +104,7 @@ def test_no_network_is_not_a_stale_lock(
 ) -> None:
     """Where nothing answers, the error is about the network and advises no new lock."""
     package = _publish(mirror, "postfix")
-    for variable in apt.VARIABLES.values():
+    for variable in mirrors.VARIABLES.values():
         monkeypatch.setenv(variable, "http://127.0.0.1:1/")
     with pytest.raises(PostolkaError, match="1 of 1 packages didn't arrive") as caught:
         debs.fetch([package], _quiet)
