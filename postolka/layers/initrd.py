@@ -23,6 +23,9 @@ FILES = BOOT / "initrd"
 # dracut looks up in ldconfig's cache the libraries that systemd loads at run time (libkmod: without
 # it no driver is loaded); a tools root is only unpacked, so it has none.
 _WITH_LIBRARIES = ("sh", "-euc", 'ldconfig; exec "$@"', "sh")
+# dracut's own level, 15, takes three times the time of the whole rest and saves one percent. One
+# thread: the bytes don't depend on the number of processors.
+_COMPRESSION = "zstd -q -9 -T1"
 _DRACUT_MODULES = (
     "systemd", "systemd-initrd", "systemd-journald", "systemd-udevd", "systemd-modules-load",
     "systemd-tmpfiles", "systemd-veritysetup", "dm", "udev-rules",
@@ -49,7 +52,8 @@ _PROGRAMS = (
 def initrd(context: Context, kernel: Path) -> Path:
     """Return the layer's store path, which holds the file `initrd`."""
     options = [
-        "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible", "--zstd",
+        "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible",
+        "--compress", _COMPRESSION,
         "--modules", " ".join(_DRACUT_MODULES),
         "--drivers", " ".join(_DRIVERS),
         "--install", " ".join(_PROGRAMS),

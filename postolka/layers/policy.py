@@ -1,12 +1,13 @@
 """The SELinux policy layer: Debian's default policy with the rooms' modules, compiled.
 
 Made from one package and the rooms' `policy.cil`, outside any root and on a host without SELinux,
-so it is built beside the packages and doesn't change with them. The compiled base is a store path
-of its own: it costs three quarters of the time and changes with Debian only.
+so it is built beside the packages and doesn't change with them. Debian's modules, as CIL, are a
+store path of their own, which changes with Debian only.
 """
 
 from __future__ import annotations
 
+import bz2
 import shutil
 from typing import TYPE_CHECKING
 
@@ -22,22 +23,35 @@ if TYPE_CHECKING:
     from postolka.layers.context import Context
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 1
+FORMAT = 2
 PACKAGE = "selinux-policy-default"
 BOOLEANS = {
     # systemd-tmpfiles makes what the rooms' tmpfiles.d name, of any type.
     "systemd_tmpfiles_manage_all": 1,
 }
-# The newest version that trixie's kernel reads: a newer one would be converted at each boot.
-_SEMANAGE = "module-store = direct\nexpand-check = 0\npolicy-version = 33\n"
+# The newest version that trixie's kernel reads: a newer one would be converted at each boot. The
+# module store is thrown away, so compressing it would only take time.
+_SEMANAGE = """\
+module-store = direct
+expand-check = 0
+policy-version = 33
+bzip-blocksize = 0
+"""
+_PACKAGED = "usr/share/selinux/default"
 _CONF, _ACTIVE = "etc/selinux/semanage.conf", "var/lib/selinux/default/active"
-# $1 priority, then module files. -p: the policy below that root; -n: don't load it into a kernel.
-_SEMODULE = 'p=$1; shift; exec semodule -p /policy -n -s default -X "$p" $(printf -- "-i %s " "$@")'
-_BASE = (
-    'cd /policy/usr/share/selinux/default; set -- $(sed "s/$/.pp.bz2/" .modules); '
-    'for m; do shift; set -- "$@" "$PWD/$m"; done; set -- 100 "$@"; '
-)
-_OWN = "set -- 400 /modules/*.cil; "
+# semodule would do the same, one by one.
+_CONVERT = """
+cd /packaged
+printf '%s\\n' *.pp | xargs -P "$(nproc)" -I NAME /usr/libexec/selinux/hll/pp NAME /modules/NAME
+"""
+# -p: the policy below that root; -n: don't load it into a kernel; -X: priority of what follows.
+_COMPILE = """
+set -- -p /policy -n -s default -X 100
+for module in /base/*.cil; do set -- "$@" -i "$module"; done
+set -- "$@" -X 400
+for module in /own/*.cil; do set -- "$@" -i "$module"; done
+exec semodule "$@"
+"""
 
 
 def policy(context: Context) -> Path:
@@ -54,14 +68,16 @@ def policy(context: Context) -> Path:
         out.mkdir()
         root, sources = out / "policy", out / "modules"
         run(["cp", "--archive", str(base / "policy"), str(root)])
+        (root / _CONF).write_text(_SEMANAGE, encoding="ascii")
+        (root / _ACTIVE).mkdir(parents=True)
         sources.mkdir()
         for name, text in modules.items():
             (sources / f"postolka_{name}.cil").write_text(text, encoding="utf-8")
         booleans = "".join(f"{name}={value}\n" for name, value in BOOLEANS.items())
         (root / _ACTIVE / "booleans.local").write_text(booleans, encoding="ascii")
         context.tools.run(
-            ["sh", "-euc", _OWN + _SEMODULE],
-            binds={"/modules": sources},
+            ["sh", "-euc", _COMPILE],
+            binds={"/base": base / "modules", "/own": sources},
             writes={"/policy": root},
             log=context.log,
         )
@@ -71,7 +87,7 @@ def policy(context: Context) -> Path:
         shutil.rmtree(root)
         shutil.rmtree(sources)
 
-    key = digest(["policy", FORMAT, base.name, modules, BOOLEANS])
+    key = digest(["policy", FORMAT, base.name, modules, BOOLEANS, _SEMANAGE, _COMPILE])
     return context.store.realise("policy", key, make)
 
 
@@ -83,15 +99,26 @@ def _base(context: Context) -> Path:
 
     def make(out: Path) -> None:
         context.debs.fetch(locked, context.progress)
-        context.progress(f"policy: compiling {locked[0]}")
+        context.progress(f"policy: converting {locked[0]}")
         out.mkdir()
         root = out / "policy"
         run(["dpkg-deb", "--extract", str(deb), str(root)])
-        (root / "var/lib/selinux").mkdir(parents=True, exist_ok=True)
-        (root / _CONF).write_text(_SEMANAGE, encoding="ascii")
+        packaged, modules = out / "packaged", out / "modules"
+        packaged.mkdir()
+        modules.mkdir()
+        for name in (root / _PACKAGED / ".modules").read_text(encoding="ascii").split():
+            compressed = (root / _PACKAGED / f"{name}.pp.bz2").read_bytes()
+            (packaged / f"{name}.pp").write_bytes(bz2.decompress(compressed))
         context.tools.run(
-            ["sh", "-euc", _BASE + _SEMODULE], writes={"/policy": root}, log=context.log
+            ["sh", "-euc", _CONVERT],
+            binds={"/packaged": packaged},
+            writes={"/modules": modules},
+            log=context.log,
         )
+        for module in modules.iterdir():
+            module.rename(module.with_suffix(".cil"))
+        shutil.rmtree(packaged)
+        shutil.rmtree(root / "usr")
 
-    key = digest(["policy base", FORMAT, locked[0].sha256, context.tools.key, _SEMANAGE])
+    key = digest(["policy base", FORMAT, locked[0].sha256, context.tools.key, _CONVERT])
     return context.store.realise("policy-base", key, make)

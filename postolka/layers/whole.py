@@ -1,8 +1,7 @@
 """All layers of an image in their order, as far as one needs the other; the rest side by side.
 
-    tools ──> kernel ──> initrd ─────────────────────────┐
-      ├─────> policy ────────────────────┐               ├──> disk
-      └─────> packages ──> configured ───┴──> image ─────┘
+    tools ──> policy ──> kernel ──> initrd ──┬──> image ──> disk
+      └─────> packages ──> configured ───────┘
 
 Two processors are kept busy that way: the packages' scripts are one long single thread.
 """
@@ -50,29 +49,36 @@ def realise(context: Context, *, with_disk: bool) -> Layers:
     pool = concurrent.futures.ThreadPoolExecutor()
     try:
         root = pool.submit(_root, context)
-        compiled = pool.submit(lambda: policy(context) / "upper")
-        futures: list[Future[object]] = [root, compiled]  # type: ignore[list-item]
-        if with_disk:
-            core = pool.submit(kernel, context)
-            start = pool.submit(lambda: initrd(context, core.result()))
-
-            def whole() -> Path:
-                upper, base = root.result()
-                lower = [upper, compiled.result(), base, core.result() / "root"]
-                return disk(context, core.result(), start.result(), image(context, lower))
-
-            made = pool.submit(whole)
-            futures += [core, start, made]  # type: ignore[list-item]
+        beside = pool.submit(_beside, context, with_disk=with_disk)
+        futures: list[Future[object]] = [root, beside]  # type: ignore[list-item]
         done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
         for future in done:
             future.result()
+        (upper, base), (compiled, boot) = root.result(), beside.result()
+        made = None
+        if boot:
+            core, start = boot
+            lower = [upper, compiled, base, core / "root"]
+            made = disk(context, core, start, image(context, lower))
     except BaseException:
         _stop()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-    upper, base = root.result()
-    return Layers(root=(upper, compiled.result(), base), disk=made.result() if with_disk else None)
+    return Layers(root=(upper, compiled, base), disk=made)
+
+
+def _beside(context: Context, *, with_disk: bool) -> tuple[Path, tuple[Path, Path] | None]:
+    """Return the policy's tree, and for a disk the layers kernel and initrd.
+
+    One after the other: together they take no longer than the packages, which would have to share
+    a processor with them otherwise.
+    """
+    compiled = policy(context) / "upper"
+    if not with_disk:
+        return compiled, None
+    core = kernel(context)
+    return compiled, (core, initrd(context, core))
 
 
 def _root(context: Context) -> tuple[Path, Path]:
