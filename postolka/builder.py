@@ -7,6 +7,7 @@ works, then {"path": STORE PATH} or {"error": {...}}. The end of its input tells
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Answer the one request on standard input."""
+    os.umask(0o022)
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
     try:

@@ -9,6 +9,10 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: Patterns below the root of files and directories that go; their parents stay.
 REMOVED = (
@@ -49,6 +53,8 @@ REMOVED = (
     "var/tmp/*",
 )
 _OVERLAY = "trusted.overlay."
+#: Says that a directory hides the one below it.
+_CONTENT = ("trusted.overlay.opaque",)
 
 
 def root(path: Path, epoch: int) -> None:
@@ -69,13 +75,15 @@ def root(path: Path, epoch: int) -> None:
     _settle(path, epoch)
 
 
-def clamp(path: Path, epoch: int) -> None:
-    """Give everything in an overlay's upper side the date `epoch`, where it is younger."""
+def upper(path: Path, epoch: int) -> None:
+    """Give everything in an overlay's upper side the date `epoch`, where it is younger.
+
+    What the overlay noted for itself goes: inode numbers of the files below, and an id of its own.
+    """
     for where, folders, files in os.walk(path, topdown=False):
-        for name in [*files, *folders, "."]:
-            found = Path(where, name)
-            if found.lstat().st_mtime_ns > epoch * 10**9:
-                os.utime(found, (epoch, epoch), follow_symlinks=False)
+        for name in [*files, *folders]:
+            _settle(Path(where, name), epoch, keep=_CONTENT)
+    _settle(path, epoch, keep=_CONTENT)
 
 
 def _write(path: Path, text: str) -> None:
@@ -101,10 +109,10 @@ def _remove_documentation(directory: Path) -> None:
                 remove(found)
 
 
-def _settle(path: Path, epoch: int) -> None:
-    """Clamp the date, and drop what the build's overlay noted on directories."""
+def _settle(path: Path, epoch: int, keep: Collection[str] = ()) -> None:
+    """Clamp the date, and drop what the build's overlay noted, except the attributes `keep`."""
     for name in os.listxattr(path, follow_symlinks=False):
-        if name.startswith(_OVERLAY):
+        if name.startswith(_OVERLAY) and name not in keep:
             with contextlib.suppress(FileNotFoundError):
                 os.removexattr(path, name, follow_symlinks=False)
     if path.lstat().st_mtime_ns > epoch * 10**9:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyinfra_deploys.room import Room
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 2
+FORMAT = 3
 _TAIL_LINES = 10
 
 
@@ -44,7 +44,7 @@ def configured(context: Context, lower: Sequence[Path]) -> Path:
         with writable(context, lower, upper) as root:
             deployer.apply(root, context.log, server.server, context.settings)
         _check(context, rooms, [upper, *lower])
-        clean.clamp(upper, context.lock.source_date_epoch)
+        clean.upper(upper, context.lock.source_date_epoch)
 
     checks = [room.checks for room in rooms]
     below = [str(path.parent.name) for path in lower]

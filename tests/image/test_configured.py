@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,3 +89,14 @@ def test_the_layer_is_the_same_again(built: Built, tmp_path: Path) -> None:
         for upper in (built.root_layers[0], tmp_path / "upper")
     ]
     assert plain[0] == plain[1]
+
+
+def test_it_knows_no_inode(built: Built) -> None:
+    """What overlayfs notes about the files below is another on each disk, and isn't kept."""
+    upper = built.root_layers[0]
+    names = {
+        name
+        for path in [upper, *upper.rglob("*")]
+        for name in os.listxattr(path, follow_symlinks=False)
+    }
+    assert {name for name in names if name.startswith("trusted.")} <= {"trusted.overlay.opaque"}
