@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from postolka.build import Built
     from postolka.machines import Machine
 
+#: With less its firmware, kernel and daemons don't come up, which takes them a quarter of an hour.
+_LEAST_MIB = 512
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -37,5 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         return vm.run(request, progress=progress)
 
     if arguments.action == "run":
+        if arguments.memory < _LEAST_MIB:
+            problem = f"must be {_LEAST_MIB} or more, not {arguments.memory}"
+            raise PostolkaError("--memory", problem)
         return shared.boot(arguments, "disk", start)
     return shared.run(arguments, "vm")

@@ -85,3 +85,10 @@ def test_no_machine_is_an_empty_list(kind: str, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == ""
     assert cli.main([kind, "list", "--json"]) == 0
     assert capsys.readouterr().out == "[]\n"
+
+
+@pytest.mark.parametrize("memory", ["-1", "0", "511"])
+def test_too_little_memory_is_an_error(memory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A machine that can't come up isn't waited for."""
+    said = _refused(capsys, "vm", "run", f"--memory={memory}")
+    assert said == f"postolka: --memory: must be 512 or more, not {memory}\n"
