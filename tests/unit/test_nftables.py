@@ -43,3 +43,12 @@ def test_apt_gets_out_only_where_it_is_used() -> None:
     settings = replace(Settings(), nftables=NftablesSettings(apt=True))
     assert 'skuid "_apt"' in _rules(settings)
     assert 'skuid "_apt"' not in _rules()
+
+
+def test_a_session_survives_the_loading_of_the_rules() -> None:
+    """What sshd says in a connection that conntrack hasn't seen goes out; it can't open one."""
+    rule = "tcp sport 22 tcp flags & syn == 0 counter accept"
+    output = _rules().partition("chain output")[2]
+    assert rule in output
+    assert output.index(rule) < output.index("counter reject")
+    assert "tcp sport" not in output.replace(rule, "")
