@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email
 import importlib.util
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from postolka.instance import document
 from postolka.instance.model import Instance
 from postolka.instance.parse import parse
 from pyinfra_deploys import cloudinit, server
+from pyinfra_deploys.settings import Settings, SshSettings
 from tests.unit import instances
 from tests.unit.golden import baked
 
@@ -39,6 +40,15 @@ def test_examples_show_every_field() -> None:
         assert isinstance(loaded, dict)
         shown |= set(loaded)
     assert shown == {field.name for field in fields(Instance)} | {"format"}
+
+
+def test_root_is_locked_out_by_cloud_init_as_by_sshd() -> None:
+    """On a stock machine whose operator is root, cloud-init leaves root's keys alone."""
+    path = "/etc/cloud/cloud.cfg.d/91-postolka-root.cfg"
+    for root_login in (False, True):
+        settings = replace(Settings(), ssh=SshSettings(root_login=root_login))
+        found = yaml.safe_load(baked(cloudinit, settings)[path])
+        assert found == {"disable_root": not root_login}
 
 
 def _parts(user_data: bytes) -> dict[str, Any]:
