@@ -154,7 +154,10 @@ class Debs:
                 new.chmod(0o644)
                 new.rename(self.path(package))
             else:
-                failed[package] = _reason(package, said)
+                why = _reason(package, said)
+                # apt 3.0 has no word for another hash where its method `copy` was at work.
+                arrived = why == "Undetermined Error" and new.exists()
+                failed[package] = _OTHER if arrived else why
         return failed
 
 
