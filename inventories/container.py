@@ -19,7 +19,9 @@ _DATA = {
 }
 if os.environ.get("POSTOLKA_SSH_KEY"):
     _DATA["ssh_key"] = os.environ["POSTOLKA_SSH_KEY"]
-    # A container's host key is new each time; nobody else is on the way to it.
+if _HOST == "127.0.0.1":
+    # A container's host key is new each time; nobody else is on the way to it. Any other host's is
+    # remembered at the first connection, and has to be the same at the next.
     _DATA["ssh_strict_host_key_checking"] = "off"
 if os.environ.get("POSTOLKA_INSTANCE"):
     _DATA["instance_file"] = os.environ["POSTOLKA_INSTANCE"]

@@ -1,7 +1,8 @@
 """Boot the root of an image under systemd-nspawn: the same root as a VM's, at native speed.
 
 The root is read-only, /var comes from a directory of the machine, made on the first boot from the
-image's own. There is no SELinux and no verity in a container. Root's rights are needed.
+image's own. There is no SELinux and no verity in a container. A root that is no image's, of a
+machine that is administered in place, is booted writable. Root's rights are needed.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ _READY_SECONDS = 120
 #: As in the image's initrd.
 _FILL = BOOT / "initrd/usr/lib/postolka/fill"
 
-# $1 the machine's directory, $2 the state's, $3 the root's layers as overlayfs wants them, $4 the
-# program that fills a state, then the command, run in the merged root. What differs from the image
-# as it was baked is done here as the image's finishing does it; the files are empty there, and
-# bound over by systemd.
+# Both scripts: $1 the machine's directory, $2 the state's, $3 the root's layers as overlayfs wants
+# them, $4 the program that fills a state, then the command, run in the merged root. What differs
+# from the image as it was baked is done here as the image's finishing does it; the files are empty
+# there, and bound over by systemd.
 _MOUNT = r"""
 set -eu
 umask 022
@@ -51,6 +52,22 @@ sh "$fill" "$PWD/var" "$state" "$layers"
 exec "$@"
 """
 
+# All that the machine changes in its root is its state. `volatile`: a disposable machine's fsync(2)
+# needn't reach the disk. Overlayfs doesn't take the work directory of such a mount again.
+_MOUNT_WRITABLE = r"""
+set -eu
+umask 022
+directory=$1 state=$2 layers=$3; shift 4
+mkdir -p "$directory/root" "$state/upper"
+cd "$state"
+rm -rf work
+mkdir work
+mount -t overlay -o "lowerdir=$layers,upperdir=upper,workdir=work,volatile" postolka \
+    "$directory/root"
+cd "$directory/root"
+exec "$@"
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(guest.Request):
@@ -58,6 +75,8 @@ class Request(guest.Request):
 
     layers: Sequence[Path]
     """Directories of the root, highest first."""
+    is_writable: bool = False
+    """The root isn't an image's: it is mounted writable, and all that changes in it is state."""
     arguments: Sequence[str] = ()
     """For the container's init: what a machine has on its kernel's command line."""
 
@@ -91,12 +110,17 @@ def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:
     state = (request.state or directory / "state").absolute()
     layers = ":".join(str(path).replace(":", r"\:") for path in request.layers)
     name = cgroups.name(directory)
+    mounts = [
+        "--read-only",
+        f"--bind={state}/var:/var",
+        f"--bind={state}/var/home:/home",
+        f"--bind={state}/var/roothome:/root",
+    ]
     nspawn = [
         "systemd-nspawn",
         "--quiet",
         "--directory=.",
         "--boot",
-        "--read-only",
         "--settings=no",
         # We supervise it: nothing to register with a systemd of the host, where there is one.
         "--register=no",
@@ -112,11 +136,10 @@ def _command(directory: Path, request: Request, seeded: seed.Seed) -> list[str]:
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
-        f"--bind={state}/var:/var",
-        f"--bind={state}/var/home:/home",
-        f"--bind={state}/var/roothome:/root",
+        *(() if request.is_writable else mounts),
         f"--bind-ro={seeded.directory}:/var/lib/cloud/seed/nocloud",
     ]
-    enter = ["unshare", "--mount", "--", "sh", "-c", _MOUNT, "postolka"]
+    script = _MOUNT_WRITABLE if request.is_writable else _MOUNT
+    enter = ["unshare", "--mount", "--", "sh", "-c", script, "postolka"]
     words = [str(directory), str(state), layers, str(_FILL)]
     return [*enter, *words, *nspawn, *request.arguments]
