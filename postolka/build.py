@@ -89,18 +89,19 @@ def recall(checkout: Path, *, want: Want, temporary_lock: bool = False) -> Built
     return None
 
 
-def find(name: str) -> Built:
-    """Return the image in the store whose id begins with `name`.
+def find(name: str, want: Want = "disk") -> Built:
+    """Return the image in the store whose id begins with `name`; a `root` needs no disk.
 
     Raises PostolkaError where there is none, or more than one.
     """
     wanted = name[:KEY_LENGTH]
-    paths = sorted(home.store().glob(f"{wanted}*-{NAMES['disk']}")) if wanted.isalnum() else []
-    built = [build for build in map(load, paths) if build.id.startswith(name)]
+    ends = {NAMES[want], NAMES["disk"]} if wanted.isalnum() else set()
+    paths = [path for end in sorted(ends) for path in home.store().glob(f"{wanted}*-{end}")]
+    built = {build.id: build for build in map(load, paths) if build.id.startswith(name)}
     if len(built) != 1:
         problem = f"{len(built)} images have an id that begins so" if built else "no such image"
         raise PostolkaError(name, problem, hint="postolka build")
-    return built[0]
+    return next(iter(built.values()))
 
 
 def load(path: Path) -> Built:

@@ -76,7 +76,10 @@ def boot(
         machines.check_name(arguments.name)
     user_data = seed.read(arguments.user_data) if arguments.user_data else None
     zone = client.zone_beside(arguments.user_data) if arguments.lab else ""
-    built = build.find(arguments.id) if arguments.id else build.realise(want=want, progress=say)
+    if arguments.id:
+        built = build.find(arguments.id, want)
+    else:
+        built = build.realise(want=want, progress=say)
     lab = client.start(progress=say) if arguments.lab else None
     try:
         fields = {
