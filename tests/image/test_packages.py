@@ -76,6 +76,15 @@ def test_no_stand_in_is_left(root: Path) -> None:
             assert program.stat().st_size > len(standins.PROGRAMS[path]) + 100
 
 
+def test_units_are_enabled_as_by_debian(root: Path) -> None:
+    """Enabling was only noted, too, and so was taking it back."""
+    wanted = root / "etc/systemd/system/multi-user.target.wants"
+    assert (wanted / "ssh.service").is_symlink()
+    assert not (wanted / "apache-htcacheclean.service").exists()
+    state = root / "var/lib/systemd/deb-systemd-helper-enabled"
+    assert "ssh.service.dsh-also" in {path.name for path in state.iterdir()}
+
+
 def test_python_modules_are_compiled(root: Path) -> None:
     """Nothing is compiled at boot on a read-only root: what was only noted did run."""
     for package in ("jinja2", "yaml", "cloudinit"):
