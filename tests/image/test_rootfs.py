@@ -64,7 +64,8 @@ def test_a_command_sees_a_whole_system(path: Path) -> None:
 
 def test_a_command_sees_nothing_of_the_host(path: Path) -> None:
     """Neither its processes nor its network nor its name."""
-    assert _output(path, "sh", "-c", "ls -d /proc/[0-9]* | wc -l") in {"3\n", "4\n"}
+    # The shell, ls and wc, as far as they have started, and what started them.
+    assert int(_output(path, "sh", "-c", "ls -d /proc/[0-9]* | wc -l")) <= 4
     assert _output(path, "sh", "-c", "ls /sys/class/net") == "lo\n"
     assert _output(path, "uname", "-n") == "localhost\n"
 
