@@ -29,7 +29,8 @@ def _own_home(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert built.path.exists()
     own = tmp_path / "home"
     own.mkdir()
-    for path in (home.store(), home.debs()):
+    # A lock that stands in for one whose packages have left the mirror is among them.
+    for path in (home.store(), home.debs(), home.home() / "locks"):
         (own / path.name).symlink_to(path)
     monkeypatch.setenv("POSTOLKA_HOME", str(own))
     yield
