@@ -58,9 +58,10 @@ def realise(
 
     Raises PostolkaError for whatever is wrong with the inputs or goes wrong in a step.
     """
+    store = Store(home.store())
     found = recall(checkout, want=want, temporary_lock=temporary_lock)
     if found:
-        Store(home.store()).keep(checkout, found.path)
+        store.keep(checkout, found.path)
         return found
     if os.geteuid():
         problem = "an image can only be built as root: it needs mounts, owners and chroot"
@@ -71,12 +72,12 @@ def realise(
     answer = _apart(
         {"checkout": str(checkout), "want": want, "temporary_lock": temporary_lock}, progress
     )
-    store = Store(home.store())
-    store.keep(checkout, Path(answer["path"]))
+    built = load(Path(answer["path"]))
+    store.keep(checkout, built.path)
     # Here, not in the builder: that one doesn't see who uses what.
     if gone := collector.trim(store):
         progress(f"the store was over its limit: {len(gone)} old results are removed")
-    return load(Path(answer["path"]))
+    return built
 
 
 def recall(checkout: Path, *, want: Want, temporary_lock: bool = False) -> Built | None:

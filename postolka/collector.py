@@ -55,8 +55,12 @@ class Generation:
 
 def generations(store: Store) -> list[Generation]:
     """Return every generation, the one used last first."""
+    return _generations(store, _opened(store))
+
+
+def _generations(store: Store, opened: set[str]) -> list[Generation]:
     by_name = {name: want for want, name in NAMES.items()}
-    rooted, opened = _rooted(store), _opened(store)
+    rooted = _rooted(store)
     found = []
     for path in _paths(store):
         want = by_name.get(path.name.partition("-")[2])
@@ -101,8 +105,9 @@ def collect(
     total = sum(_size(store, name) for name in names)
     if total < limit_bytes:
         return []
-    known = generations(store)
-    stay = _opened(store)
+    opened = _opened(store)
+    known = _generations(store, opened)
+    stay = set(opened)
     for generation in [*known[:keep], *(known for known in known if known.roots)]:
         stay |= generation.needs
     youngest = time.time() - max(GRACE_SECONDS, older_than_seconds)

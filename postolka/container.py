@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from postolka import cgroups, guest, machines
+from postolka import cgroups, guest
 from postolka.layers.inputs import BOOT
 
 if TYPE_CHECKING:
@@ -87,11 +87,7 @@ def run(request: Request, *, progress: Callable[[str], None] | None = None) -> M
     Without user-data it is ready when it waits for them. Raises PostolkaError, and leaves nothing
     running, where it doesn't become ready.
     """
-    with machines.starting("container", request.name) as directory:
-        machine = start(directory, request)
-        return guest.await_ready(
-            machine, request, timeout_seconds=_READY_SECONDS, progress=progress
-        )
+    return guest.run("container", start, request, timeout_seconds=_READY_SECONDS, progress=progress)
 
 
 def start(directory: Path, request: Request) -> Machine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from postolka import console, machines, seed, supervisor
 from postolka.errors import PostolkaError, ProblemsError
@@ -43,6 +43,9 @@ class Request:
     """TCP ports to forward."""
 
 
+_Request = TypeVar("_Request", bound=Request)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The main process of a machine, as supervisor.Spec takes it."""
@@ -55,7 +58,24 @@ class Program:
     monitor: str = ""
 
 
-def await_ready(
+def run(
+    kind: Kind,
+    start: Callable[[Path, _Request], Machine],
+    request: _Request,
+    *,
+    timeout_seconds: float,
+    progress: Callable[[str], None] | None,
+) -> Machine:
+    """Take a place in the register, have `start` boot the machine there, and wait for it.
+
+    Raises PostolkaError, and leaves nothing running, where it doesn't become ready.
+    """
+    with machines.starting(kind, request.name) as directory:
+        machine = start(directory, request)
+        return _await_ready(machine, request, timeout_seconds=timeout_seconds, progress=progress)
+
+
+def _await_ready(
     machine: Machine,
     request: Request,
     *,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from postolka import cgroups, home
+from postolka import cgroups, files, home
 from postolka.errors import PostolkaError
 from postolka.processes import Process, interruptible, wait_for_end
 
@@ -145,10 +145,7 @@ def save(machine: Machine) -> None:
         "console": _text(machine.console),
         "lab": machine.lab,
     }
-    record = machine.directory / _RECORD
-    new = record.with_name(f".{_RECORD}.{os.getpid()}")
-    new.write_text(f"{json.dumps(data, indent=2)}\n", encoding="utf-8")
-    new.rename(record)
+    files.replace(machine.directory / _RECORD, f"{json.dumps(data, indent=2)}\n".encode())
 
 
 def load(name: str) -> Machine:

@@ -56,19 +56,19 @@ class Store:
 
     def get(self, name: str, key: str) -> Path | None:
         """Return the finished path, or None."""
-        path = self.path(name, key)
-        self.use(path)
-        return path if path.exists() else None
+        return self._use(self.path(name, key))
 
-    def use(self, path: Path) -> None:
-        """Note that a path is used now: it isn't collected for the next hour."""
+    def _use(self, path: Path) -> Path | None:
+        """Return a path if it is there; it isn't collected for the next hour."""
+        if not path.exists():
+            return None
         stamp = self.stamp(path.name)
         # Without the right to write, one can't collect either.
         with contextlib.suppress(PermissionError):
-            if path.exists():
-                stamp.parent.mkdir(parents=True, exist_ok=True)
-                stamp.touch()
-                self.asked.add(path.name)
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            stamp.touch()
+            self.asked.add(path.name)
+        return path
 
     def stamp(self, name: str) -> Path:
         """Return the file whose modification time is the last use of the path called `name`."""
@@ -98,7 +98,7 @@ class Store:
                     _remove(making)
                 raise
             _sync(self.root)
-            self.use(path)
+            self._use(path)
         return path
 
     def remove(self, name: str) -> None:
@@ -125,8 +125,7 @@ class Store:
             path = self.root / entry.read_text()
         except FileNotFoundError:
             return None
-        self.use(path)
-        return path if path.exists() else None
+        return self._use(path)
 
     def keep(self, checkout: Path, path: Path) -> None:
         """Note that `path` is what the checkout builds at present."""

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka import cgroups, namespace, qmp
+from postolka import cgroups, files, namespace, qmp
 from postolka.forward import Forwarder
 from postolka.lab import client
 from postolka.lab.private import Private, Wire
@@ -139,9 +139,7 @@ class Supervisor:
         return await self._child.wait()
 
     def _announce(self, found: dict[int, int]) -> None:
-        new = self._directory / f".{_PORTS}"
-        new.write_text(json.dumps(found), encoding="ascii")
-        new.rename(self._directory / _PORTS)
+        files.replace(self._directory / _PORTS, json.dumps(found).encode("ascii"))
 
     def _stop(self) -> None:
         if self._is_stopping or not self._spec.monitor:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka import guest, home, machines
+from postolka import guest, home
 from postolka.errors import PostolkaError
 from postolka.run import ENVIRONMENT
 from postolka.run import run as run_tool
@@ -59,11 +59,7 @@ def run(request: Request, *, progress: Callable[[str], None] | None = None) -> M
     Without user-data it is ready when it waits for them. Raises PostolkaError, and leaves nothing
     running, where it doesn't become ready.
     """
-    with machines.starting("vm", request.name) as directory:
-        machine = start(directory, request)
-        return guest.await_ready(
-            machine, request, timeout_seconds=_READY_SECONDS, progress=progress
-        )
+    return guest.run("vm", start, request, timeout_seconds=_READY_SECONDS, progress=progress)
 
 
 def start(directory: Path, request: Request) -> Machine:

@@ -28,15 +28,6 @@ DOMAIN = "example.test"
 _numbers = itertools.count(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here, and skip it where it can't run."""
-    for item in items:
-        if "tests/container" in item.path.as_posix():
-            item.add_marker(pytest.mark.container)
-            if os.geteuid():
-                item.add_marker(pytest.mark.skip(reason="needs root: run it by `make test`"))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """The files that `postolka instance new` wrote."""

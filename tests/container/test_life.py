@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import smtplib
 import socket
 import ssl
@@ -15,10 +14,11 @@ import pytest
 from postolka import acceptance, console, container, machines, mailclient
 from postolka.errors import PostolkaError
 from postolka.lab import world
+from tests import started
 from tests.container.conftest import Boots, Instance, new_instance, ssh, tcp_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import contextlib
     from pathlib import Path
 
     from postolka.machines import Machine
@@ -41,22 +41,13 @@ def _is_open(machine: Machine, port: int) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def _running(request: container.Request) -> Iterator[Machine]:
+def _running(request: container.Request) -> contextlib.AbstractContextManager[Machine]:
     """Start a machine whatever it will report, and stop it at the end."""
-    with machines.starting("container", request.name) as directory:
-        machine = container.start(directory, request)
-    try:
-        yield machine
-    finally:
-        machines.stop(machine.name)
+    return started.running("container", container.start, request)
 
 
 def _state(machine: Machine, offset: int = 0) -> console.State:
-    assert machine.console
-    return console.wait(
-        machine.console, lambda: machine.is_running, timeout_seconds=_BOOT_SECONDS, offset=offset
-    )
+    return started.await_state(machine, offset, timeout_seconds=_BOOT_SECONDS)
 
 
 def _reboot(machine: Machine) -> console.State:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, console, container, derivation, home, lock, tools
+from postolka import acceptance, container, derivation, home, lock, tools
 from postolka.debs import Debs
 from postolka.lab import userdata
 from postolka.store import Store
+from tests import started
 from tests.container import stock
 from tests.container.conftest import new_instance, ssh, tcp_ports
 
@@ -121,10 +122,7 @@ def _locked() -> lock.Lock:
 
 
 def _await_ready(machine: Machine, offset: int = 0) -> None:
-    assert machine.console
-    state = console.wait(
-        machine.console, lambda: machine.is_running, timeout_seconds=120, offset=offset
-    )
+    state = started.await_state(machine, offset, timeout_seconds=120)
     assert (state.word, state.problems) == ("ready", ())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
     from postolka.build import Built
     from postolka.lock import Lock
     from postolka.tools import Tools
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here, and skip it where it can't run."""
-    for item in items:
-        if "tests/image" in item.path.as_posix():
-            item.add_marker(pytest.mark.image)
-            if os.geteuid():
-                item.add_marker(pytest.mark.skip(reason="needs root: run it by `make test`"))
 
 
 def say(line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import build, console, home, machines, vm
+from postolka import build, console, home, vm
 from postolka.lab import client
+from tests import started
 from tests.container.conftest import Instance, tcp_ports
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -27,15 +28,6 @@ MEMORY_MIB = 1024
 #: An emulated machine beside other work.
 BOOT_SECONDS = 900
 _MARK = "\x1e"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here, and skip it where it can't run."""
-    for item in items:
-        if "tests/vm" in item.path.as_posix():
-            item.add_marker(pytest.mark.vm)
-            if os.geteuid():
-                item.add_marker(pytest.mark.skip(reason="needs root: run it by `make test`"))
 
 
 @pytest.fixture(scope="session")
@@ -94,26 +86,14 @@ def boots(built: Built, lab: Lab) -> Boots:
     return Boots(built=built, lab=lab)
 
 
-@contextlib.contextmanager
-def running(request: vm.Request) -> Iterator[Machine]:
+def running(request: vm.Request) -> contextlib.AbstractContextManager[Machine]:
     """Start a machine whatever it will report, and shut it down at the end."""
-    with machines.starting("vm", request.name) as directory:
-        machine = vm.start(directory, request)
-    try:
-        yield machine
-    finally:
-        machines.stop(machine.name)
+    return started.running("vm", vm.start, request)
 
 
 def await_state(machine: Machine, offset: int = 0) -> console.State:
     """Return what the machine reports on its console after byte `offset`."""
-    assert machine.console
-    return console.wait(
-        machine.console,
-        lambda: machine.is_running,
-        timeout_seconds=BOOT_SECONDS,
-        offset=offset,
-    )
+    return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
 
 
 def ask(machine: Machine, questions: Mapping[str, str]) -> dict[str, str]:

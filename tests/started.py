@@ -1,0 +1,40 @@
+"""Machines that are started whatever they will report, and what they report."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, TypeVar
+
+from postolka import console, guest, machines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from postolka.machines import Kind, Machine
+
+_Request = TypeVar("_Request", bound=guest.Request)
+
+
+@contextlib.contextmanager
+def running(
+    kind: Kind, start: Callable[[Path, _Request], Machine], request: _Request
+) -> Iterator[Machine]:
+    """Start a machine whatever it will report, and shut it down at the end."""
+    with machines.starting(kind, request.name) as directory:
+        machine = start(directory, request)
+    try:
+        yield machine
+    finally:
+        machines.stop(machine.name)
+
+
+def await_state(machine: Machine, offset: int = 0, *, timeout_seconds: float) -> console.State:
+    """Return what the machine reports on its console after byte `offset`."""
+    assert machine.console
+    return console.wait(
+        machine.console,
+        lambda: machine.is_running,
+        timeout_seconds=timeout_seconds,
+        offset=offset,
+    )
