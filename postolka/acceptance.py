@@ -42,6 +42,7 @@ class Subject:
     domain: str
     first: mailclient.Login
     second: mailclient.Login
+    admin: mailclient.Login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +64,9 @@ def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
     hostname = credentials["hostname"]
     logins = [
         mailclient.Login(address=account["address"], password=account["password"])
-        for account in credentials["accounts"]
+        for account in (*credentials["accounts"], credentials["admin"])
     ]
-    if len(logins) < 2:  # noqa: PLR2004 - a sender and a reader
+    if len(logins) < 3:  # noqa: PLR2004 - a sender, a reader, the admin
         problem = "the checks need two mailboxes"
         raise PostolkaError(str(directory), problem, hint="postolka instance new … --account")
     addresses = lab.lookup(hostname, "A") or lab.lookup(hostname, "AAAA")
@@ -81,6 +82,7 @@ def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
         domain=logins[0].address.partition("@")[2],
         first=logins[0],
         second=logins[1],
+        admin=logins[-1],
     )
 
 

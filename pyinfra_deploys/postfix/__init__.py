@@ -13,7 +13,12 @@ from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-PACKAGES = ("postfix", "postfix-mysql", "postfix-lmdb")
+PACKAGES = (
+    "bsd-mailx",  # the command mail, for scripts and the operator; it uses sendmail(1)
+    "postfix",
+    "postfix-lmdb",
+    "postfix-mysql",
+)
 #: No main.cf of the package's making, which would hold the build machine's name.
 DEBCONF = ("postfix postfix/main_mailer_type select No configuration",)
 USERS = (
