@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import State, Unit, User
+from pyinfra_deploys.room import Attributes, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -24,6 +24,7 @@ UNITS = (
     Unit(name="mariadb.service", needs_instance=False),
 )
 STATE = (State(path="/var/lib/mysql", kind="precious"),)
+FILES = {"/usr/lib/postolka/mariadb-tc-log": Attributes(mode="0755")}
 CHECKS = (
     # Verbose help is written after the whole configuration is read; an unknown option is an error.
     ("/usr/sbin/mariadbd", "--user=mysql", "--verbose", "--help"),

@@ -45,11 +45,15 @@ def test_killed_daemon_comes_back(machine: Machine, unit: str) -> None:
     if before["MainPID"] == "0":
         pytest.skip("no daemon here: it runs once, or not in a container")
     ssh(machine, f"sudo kill -KILL {before['MainPID']}")
+    _await_another(machine, unit, before["MainPID"])
+
+
+def _await_another(machine: Machine, unit: str, before: str) -> None:
+    """Wait until another process than `before` serves as `unit`."""
     deadline = time.monotonic() + _BACK_SECONDS
-    while (now := _back(machine, unit)) in ("0", before["MainPID"]):
+    while _back(machine, unit) in ("0", before):
         assert time.monotonic() < deadline, _properties(machine, unit)
         time.sleep(0.2)
-    assert now
 
 
 def _back(machine: Machine, unit: str) -> str:
@@ -64,6 +68,16 @@ def _back(machine: Machine, unit: str) -> str:
 def test_mail_flows_after_every_daemon_was_killed(subject: Subject) -> None:
     """They have not only come back: together they serve as before."""
     acceptance.run(subject, lambda _promise, _seen: None)
+
+
+def test_database_starts_after_a_power_cut_in_its_start(machine: Machine) -> None:
+    """A transaction log that was made and not begun, as such a cut leaves it, goes."""
+    log = "/var/lib/mysql/tc.log"
+    kill = "systemctl kill --signal=KILL --kill-whom=main mariadb.service"
+    cut = f"{kill}; truncate --size=0 {log}; truncate --size=24576 {log}"
+    before = _properties(machine, "mariadb.service")["MainPID"]
+    ssh(machine, f"sudo sh -c '{cut}'")
+    _await_another(machine, "mariadb.service", before)
 
 
 def test_rush_arrives_once(subject: Subject, bob: Login) -> None:

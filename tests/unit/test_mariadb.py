@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from pyinfra_deploys import mariadb
 from pyinfra_deploys.settings import MariadbSettings, Settings
@@ -49,3 +53,19 @@ def test_database_has_no_port() -> None:
     """Nothing reaches the database by TCP, not even from this machine."""
     assert "\nskip-networking\n" in golden.baked(mariadb)[_CONFIGURATION].decode()
     assert not hasattr(mariadb, "PORTS")
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [(b"", []), (bytes(24576), []), (b"\xfe\x23\x05\x74\x02" + bytes(24571), ["tc.log"])],
+    ids=["empty", "zeros", "begun"],
+)
+def test_transaction_log_goes_only_where_it_never_began(
+    tmp_path: Path, found: bytes, left: list[str]
+) -> None:
+    """Without its header it would stop every start; with it, it may hold a transaction."""
+    (tmp_path / "tc.log").write_bytes(found)
+    script = Path(mariadb.__file__).parent / "rootfs/usr/lib/postolka/mariadb-tc-log"
+    for _ in range(2):
+        subprocess.run([script, tmp_path], check=True)
+        assert [path.name for path in tmp_path.iterdir()] == left
