@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from typing import TYPE_CHECKING
 
 from postolka import machines
 from postolka.cli.machine import say
 from postolka.errors import PostolkaError
-
-if TYPE_CHECKING:
-    import argparse
 
 _DEFAULT = "lab"
 
@@ -28,6 +25,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     lookup = actions.add_parser("lookup", help="ask the lab's resolver")
     lookup.add_argument("name", metavar="NAME")
     lookup.add_argument("type", metavar="TYPE", nargs="?", default="A")
+    for verb, text in (("block", "put it on a DNS blocklist"), ("unblock", "take it off again")):
+        entry = actions.add_parser(verb, help=text)
+        entry.add_argument("subject", help="an address, a domain, or * for everything")
+        entry.add_argument("--on", metavar="LIST", help="default: the best known of its kind")
+        if verb == "block":
+            entry.add_argument("--answer", action="append", default=[], metavar="127.x.y.z")
+    silence = actions.add_parser("silence", help="have these answer nothing, and all others again")
+    silence.add_argument("who", nargs="*", help="blocklists, pyzor, razor")
+    spam = actions.add_parser("spam", help="report a mail to Pyzor and Razor, as if others had")
+    spam.add_argument("file", type=argparse.FileType("rb"), help="- for standard input")
+    spam.add_argument("--to", action="append", choices=["pyzor", "razor"])
+    for parser_of in (lookup, silence, spam, *(actions.choices[v] for v in ("block", "unblock"))):
+        parser_of.add_argument("--lab", default=_DEFAULT, metavar="NAME", help="of the lab")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,12 +53,28 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.action == "list":
         _list(as_json=arguments.json)
     else:
-        from postolka.lab import client  # noqa: PLC0415 - its libraries cost 0.2 s
+        _inside(arguments)
+    return 0
 
-        with client.find() as lab:
+
+def _inside(arguments: argparse.Namespace) -> None:
+    """Ask, or tell, the inhabitants of a running lab."""
+    from postolka.lab import client, spam  # noqa: PLC0415 - their libraries cost 0.2 s
+
+    with client.find(arguments.lab) as lab:
+        if arguments.action == "lookup":
             for value in lab.lookup(arguments.name, arguments.type):
                 print(value.decode("utf-8", errors="replace"))
-    return 0
+        elif arguments.action == "block":
+            lab.block(arguments.subject, *arguments.answer, where=arguments.on)
+        elif arguments.action == "unblock":
+            lab.unblock(arguments.subject, where=arguments.on)
+        elif arguments.action == "silence":
+            lab.silence(*arguments.who)
+        else:
+            with arguments.file as file:
+                message = file.read()
+            spam.report(lab, message, to=arguments.to or ("pyzor", "razor"), progress=say)
 
 
 def _stop(name: str | None) -> None:

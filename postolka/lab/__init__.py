@@ -6,6 +6,8 @@
     segment    a wire with a router that hands out addresses
     outside    a stock Postfix that is somebody else's server, and a sink for mail
     acme       a certificate authority
+    blocklists what its DNSBLs and URIBLs say       razor      a Razor2 server
+    spam       reports mails to Pyzor and Razor     inhabitants  starts them all
     server     the process that owns all of these   client     how other processes use it
 
 It needs no address outside the machine, and nothing in it can reach one.

@@ -47,7 +47,7 @@ class Lab:
         self.name = name
         self.directory = machines.directory(name)
         self._connection = _connect(self.directory)
-        _, (self.router, self.outside, self.strangers) = self._call({"op": "open"})
+        _, (self.router, self.outside, self.strangers) = self.call({"op": "open"})
 
     def close(self) -> None:
         """Leave the lab."""
@@ -69,7 +69,7 @@ class Lab:
         connected there; otherwise a tap link is made.
         """
         request = {"op": "join", "name": name, "hostname": hostname, "zone": zone, "where": name}
-        answer, given = self._call(request, [] if inner is None else [inner])
+        answer, given = self.call(request, [] if inner is None else [inner])
         return Place(
             mac=answer["mac"],
             addresses=tuple(answer["addresses"]),
@@ -78,7 +78,23 @@ class Lab:
 
     def publish(self, name: str, zone: str) -> None:
         """Publish records (a zone file's text) under a handle, in place of its older ones."""
-        self._call({"op": "publish", "name": name, "zone": zone, "where": name})
+        self.call({"op": "publish", "name": name, "zone": zone, "where": name})
+
+    def block(self, subject: str, *answers: str, where: str | None = None) -> None:
+        """Put an address, a domain or everything (`*`) on a blocklist, or on the usual ones."""
+        self.call({"op": "block", "subject": subject, "answers": answers, "where": where})
+
+    def unblock(self, subject: str, *, where: str | None = None) -> None:
+        """Take it off again."""
+        self.call({"op": "unblock", "subject": subject, "answers": (), "where": where})
+
+    def silence(self, *names: str) -> None:
+        """Have exactly these (of world.SILENCEABLE) answer nothing to anybody."""
+        for name in names:
+            if name not in world.SILENCEABLE:
+                hint = "one of: " + " ".join(world.SILENCEABLE)
+                raise PostolkaError(name, "is nobody who can be silent", hint=hint)
+        self.call({"op": "silence", "names": names})
 
     def lookup(self, name: str, kind: str) -> list[bytes]:
         """Return the data of the records that the lab's validating resolver finds.
@@ -96,9 +112,10 @@ class Lab:
         """Return a TCP connection from a stranger's host, from the address `source` there."""
         return namespace.connect(self.strangers, address, port, source=source)
 
-    def _call(
+    def call(
         self, request: dict[str, Any], descriptors: list[int] | None = None
     ) -> tuple[dict[str, Any], list[int]]:
+        """Ask the lab's process for something (server.Server); return what it answers."""
         try:
             control.send(self._connection, request, descriptors or [])
             answer, given = control.receive(self._connection)

@@ -3,7 +3,8 @@
 router     the wire of the machines that are tried; DHCP; root, top-level and other name
            servers; a resolver
 outside    somebody else's mail server
-strangers  a sink for mail, the certificate authority, and a hundred addresses without a name
+strangers  a sink for mail, the certificate authority, the servers that spam filters ask, and a
+           hundred addresses without a name
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ import os
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka import namespace
 from postolka.errors import PostolkaError
-from postolka.lab import acme, keys, nameserver, query, segment, services, world, zones
+from postolka.lab import inhabitants, keys, nameserver, query, segment, world, zones
 from postolka.lab.services import Service, Services
-from postolka.processes import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import dns.message
     import dns.rrset
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _BRIDGE = "outside"
 _INSIDE = nameserver.DIRECTORY
-_SCRIPT = Path(__file__).with_name("outside.sh")
 _ASK_SECONDS = 0.3
 #: Signatures are valid on machines whose clock is a little behind.
 _SKEW = timedelta(days=1)
@@ -57,11 +56,14 @@ class Internet:
         """Descriptors of the router, the outside, and the strangers."""
         return self.router, self.outside, self.strangers
 
-    def start(self) -> None:
-        """Lay the cables and start every service; return when all of them answer."""
+    def start(self, rrsets: Iterable[dns.rrset.RRset]) -> None:
+        """Lay the cables and start every service; return when all of them answer.
+
+        The lab knows these records besides its own.
+        """
         self._lay_cables()
         self._rndc_key = base64.b64encode(os.urandom(32)).decode("ascii")
-        self._write_zones([])
+        self._write_zones(rrsets)
         self._write_resolver()
         service = Service(
             name="authority",
@@ -71,16 +73,15 @@ class Internet:
         )
         self._services.start(service)
         self._services.start(self._resolver())
-        self._services.start(self._postfix())
-        self._services.start(self._sink())
-        self._services.start(self._pebble())
+        others = inhabitants.every(self._directory, self.outside, self.strangers)
+        for inhabitant in others:
+            self._services.start(inhabitant.service)
         self._services.wait("authority", self._is_published)
         self._services.wait("resolver", self._is_resolved)
-        for name, host in (("outside", world.OUTSIDE), ("sink", world.SINK), ("acme", world.ACME)):
-            port = acme.PORT if name == "acme" else 25
+        for inhabitant in others:
             self._services.wait(
-                name,
-                lambda host=host, port=port: self._answers(host.ipv4, port),  # type: ignore[misc]
+                inhabitant.service.name,
+                lambda inhabitant=inhabitant: inhabitant.is_up(self.router),  # type: ignore[misc]
             )
 
     def stop(self) -> None:
@@ -107,6 +108,13 @@ class Internet:
         self._services.start(self._resolver())
         self._services.wait("resolver", self._is_resolved)
 
+    def silence(self, names: Iterable[str]) -> None:
+        """Have exactly these (of world.SILENCEABLE) answer nothing; packets to them vanish."""
+        hosts = [world.SILENCEABLE[name] for name in names]
+        self._write("router", "silent.nft", segment.silent(hosts))
+        place = {_INSIDE: self._place("router")}
+        self._services.call(self.router, ("nft", "-f", f"{_INSIDE}/silent.nft"), place)
+
     def _lay_cables(self) -> None:
         namespace.ip(
             self.router,
@@ -117,7 +125,7 @@ class Internet:
         strangers = [world.stranger(number) for number in range(100)]
         homes = (
             (self.outside, "outside0", [world.OUTSIDE]),
-            (self.strangers, "outside1", [world.SINK, world.ACME, *strangers]),
+            (self.strangers, "outside1", [*world.AMONG_STRANGERS, *strangers]),
         )
         for home, link, hosts in homes:
             namespace.ip(
@@ -187,9 +195,6 @@ class Internet:
         """Ask without patience: who isn't up yet is asked again."""
         return query.ask(self.router, server, name, kind, timeout_seconds=_ASK_SECONDS)
 
-    def _answers(self, address: str, port: int) -> bool:
-        return services.answers(self.router, address, port)
-
     def _resolver(self) -> Service:
         return Service(
             name="resolver",
@@ -206,54 +211,11 @@ class Internet:
             writes={_INSIDE: self._place("dnsmasq")},
         )
 
-    def _postfix(self) -> Service:
-        place = self._place("outside")
-        shutil.copy(_SCRIPT, place / _SCRIPT.name)
-        self._write("outside", "resolv.conf", f"nameserver {world.RESOLVER.ipv4}\n")
-        writes = {_INSIDE: place}
-        for name, path in (("spool", "/var/spool/postfix"), ("mail", "/var/mail")):
-            (place / name).mkdir(mode=0o755, exist_ok=True)
-            writes[path] = place / name
-        return Service(
-            name="outside",
-            where=self.outside,
-            argv=("sh", f"{_INSIDE}/{_SCRIPT.name}"),
-            writes=writes,
-        )
-
-    def _sink(self) -> Service:
-        return Service(
-            name="sink",
-            where=self.strangers,
-            argv=program("postolka.lab.sink", str(self._place("sink")), *world.SINK.addresses),
-            is_own=True,
-        )
-
-    def _pebble(self) -> Service:
-        certificate, key = acme.certificate(keys.kept("acme-authority"), datetime.now(UTC))
-        place = self._place("acme")
-        (place / "certificate.pem").write_bytes(certificate)
-        (place / "key.pem").write_bytes(key)
-        self._write("acme", "pebble.json", acme.configuration(_INSIDE))
-        return Service(
-            name="acme",
-            where=self.strangers,
-            # Without these it waits, and refuses every twentieth request, to teach its clients.
-            argv=(
-                *("env", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"),
-                *("pebble", "-config", f"{_INSIDE}/pebble.json"),
-                *("-dnsserver", f"{world.RESOLVER.ipv4}:53"),
-            ),
-            writes={_INSIDE: place},
-        )
+    def _write(self, service: str, name: str, text: str) -> None:
+        inhabitants.write(self._place(service) / name, text)
 
     def _place(self, name: str) -> Path:
-        place = self._directory / name
-        place.mkdir(mode=0o755, exist_ok=True)
-        return place
-
-    def _write(self, service: str, name: str, text: str) -> None:
-        (self._place(service) / name).write_text(text, encoding="ascii")
+        return inhabitants.place(self._directory, name)
 
 
 def _take(host: world.Host, link: str) -> str:

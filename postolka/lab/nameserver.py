@@ -25,6 +25,7 @@ ADDRESSES: Mapping[View, world.Host] = {
     "root": world.ROOT_DNS,
     "tld": world.TLD_DNS,
     "hosts": world.HOSTS_DNS,
+    "lists": world.LISTS_DNS,
 }
 _OPTIONS = f"""\
     directory "{DIRECTORY}";

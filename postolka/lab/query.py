@@ -13,6 +13,7 @@ import dns.rdatatype
 
 from postolka import namespace
 from postolka.errors import PostolkaError
+from postolka.lab import world
 
 if TYPE_CHECKING:
     import socket
@@ -61,6 +62,11 @@ def values(answer: dns.message.Message, kind: str) -> list[bytes]:
 def is_authentic(answer: dns.message.Message) -> bool:
     """Return whether a validating resolver vouches for the answer (RFC 4035, 3.2.3)."""
     return bool(answer.flags & dns.flags.AD)
+
+
+def resolv_conf() -> str:
+    """Return resolv.conf(5) for programs of the lab."""
+    return f"nameserver {world.RESOLVER.ipv4}\n"
 
 
 def _by_tcp(question: dns.message.Message, server: str, sock: socket.socket) -> dns.message.Message:

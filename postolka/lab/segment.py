@@ -18,6 +18,8 @@ from postolka.errors import PostolkaError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from postolka.lab.world import Host
+
 BRIDGE = "servers"
 _PREFIX = {4: 24, 6: 64}
 _ROUTER_MAC = "02:00:00:00:00:01"
@@ -131,6 +133,15 @@ def dnsmasq(stations: Iterable[Station]) -> str:
         end = f",{network.prefixlen}" if network.version == 6 else f",{network.netmask}"  # noqa: PLR2004
         lines.append(f"dhcp-range={network.network_address},static{end},{_LEASE}")
     return "\n".join(lines) + "\n"
+
+
+def silent(hosts: Iterable[Host]) -> str:
+    """Return nftables rules with which the router drops what is for `hosts`, silently."""
+    lines = ["table inet silent", "delete table inet silent", "table inet silent {"]
+    lines.append("    chain in { type filter hook prerouting priority raw; policy accept;")
+    for host in hosts:
+        lines += [f"        ip daddr {host.ipv4} drop", f"        ip6 daddr {host.ipv6} drop"]
+    return "\n".join([*lines, "    }", "}"]) + "\n"
 
 
 def pick(

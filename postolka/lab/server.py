@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import PostolkaError
-from postolka.lab import control, root, segment, world, zones
+from postolka.lab import blocklists, control, root, segment, world, zones
 from postolka.lab.internet import Internet
 from postolka.lab.segment import Station
 
@@ -54,6 +54,7 @@ class Server:
         self._internet = Internet(directory, root.realise(_log.info))
         self._members: dict[str, Member] = {}
         self._published: dict[str, list[dns.rrset.RRset]] = {}
+        self._blocked: dict[blocklists.Entry, list[str]] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._connections = 0
         self._idle_since = time.monotonic()
@@ -63,7 +64,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._jobs.put(None))
         try:
-            self._internet.start()
+            self._internet.start(self._records())
             self._listen()
             while self._work():
                 pass
@@ -152,11 +153,8 @@ class Server:
     ) -> tuple[dict[str, Any], list[int]]:
         if request["op"] == "open":
             return {}, list(self._internet.namespaces)
-        if request["op"] == "publish":
-            rrsets = zones.read(request["zone"], where=request["where"])
-            self._published[request["name"]] = rrsets
-            self._refresh()
-            return {}, []
+        if request["op"] != "join":
+            return self._change(request), []
         name = request["name"]
         if name in self._members:
             raise PostolkaError(name, "is in the lab already")
@@ -172,6 +170,25 @@ class Server:
         _log.info("%s joined with %s", name, member.station.addresses)
         return {"mac": member.station.mac, "addresses": member.station.addresses}, given
 
+    def _change(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Change what the lab's own inhabitants say."""
+        if request["op"] == "silence":
+            self._internet.silence(request["names"])
+            return {}
+        if request["op"] == "publish":
+            rrsets = zones.read(request["zone"], where=request["where"])
+            self._published[request["name"]] = rrsets
+        else:
+            found = blocklists.entries(
+                request["subject"], request["where"], tuple(request["answers"])
+            )
+            if request["op"] == "block":
+                self._blocked |= found
+            else:
+                self._blocked = {e: told for e, told in self._blocked.items() if e not in found}
+        self._refresh()
+        return {}
+
     def _member(self, request: dict[str, Any]) -> Member:
         rrsets = zones.read(request["zone"], where=request["where"])
         hostname = request["hostname"]
@@ -186,9 +203,13 @@ class Server:
 
     def _refresh(self) -> None:
         stations = [member.station for member in self._members.values()]
-        rrsets = [rrset for member in self._members.values() for rrset in member.rrsets]
-        rrsets += [rrset for given in self._published.values() for rrset in given]
-        self._internet.refresh(stations, rrsets)
+        self._internet.refresh(stations, self._records())
+
+    def _records(self) -> list[dns.rrset.RRset]:
+        """Return all that is published besides the world itself."""
+        given = [member.rrsets for member in self._members.values()] + [*self._published.values()]
+        lists = zones.read(blocklists.zone(self._blocked), where="blocklists")
+        return [*lists, *(rrset for rrsets in given for rrset in rrsets)]
 
 
 def _main() -> None:

@@ -24,7 +24,7 @@ import dns.zone
 import dns.zonefile
 
 from postolka.errors import PostolkaError
-from postolka.lab import world
+from postolka.lab import blocklists, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from postolka.lab.keys import ZoneKey
 
 #: Which of the name servers has a zone.
-View = Literal["root", "tld", "hosts"]
+View = Literal["root", "tld", "hosts", "lists"]
 
 TTL_SECONDS = 300
 #: An absent name is asked for again soon: its machine may just be joining (RFC 2308, 5).
@@ -47,6 +47,7 @@ _SERVERS: Mapping[View, world.Host] = {
     "root": world.ROOT_DNS,
     "tld": world.TLD_DNS,
     "hosts": world.HOSTS_DNS,
+    "lists": world.LISTS_DNS,
 }
 
 
@@ -93,7 +94,8 @@ def tree(rrsets: Iterable[dns.rrset.RRset]) -> Zone:
                 return zones[name]
             # A reverse zone hangs below arpa. at once; the names between are empty.
             above = _ARPA if name.is_subdomain(_ARPA) and name != _ARPA else name.parent()
-            zones[name] = Zone(name, "tld" if len(name) == 2 else "hosts")  # noqa: PLR2004
+            hosts: View = "lists" if name in blocklists.APEXES else "hosts"
+            zones[name] = Zone(name, "tld" if len(name) == 2 else hosts)  # noqa: PLR2004
             zone_of(above).children.append(zones[name])
         return zones[name]
 
@@ -147,10 +149,15 @@ def _hosts(rrsets: Iterable[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
 
 
 def _reverse(rrsets: Iterable[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
-    """Return a PTR record for each address that some name has; the first name wins."""
+    """Return a PTR record for each address that some name has; the first name wins.
+
+    What blocklists answer, in 127.0.0.0/8, is nobody's.
+    """
     found: dict[dns.name.Name, dns.rrset.RRset] = {}
     for rrset in _hosts(rrsets):
         for rdata in rrset:
+            if ip_address(rdata.to_text()).is_loopback:
+                continue
             name = dns.reversename.from_address(rdata.to_text())
             found.setdefault(name, _rrset(name, "PTR", rrset.name.to_text()))
     return list(found.values())
