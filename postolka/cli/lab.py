@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from postolka import machines
 from postolka.cli.machine import say
 from postolka.errors import PostolkaError
+
+if TYPE_CHECKING:
+    from postolka.lab.client import Lab
 
 _DEFAULT = "lab"
 
@@ -33,11 +38,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
             entry.add_argument("--answer", action="append", default=[], metavar="127.x.y.z")
     silence = actions.add_parser("silence", help="have these answer nothing, and all others again")
     silence.add_argument("who", nargs="*", help="blocklists, pyzor, razor")
+    unname = actions.add_parser(
+        "unname", help="take these addresses' reverse names, and no others'"
+    )
+    unname.add_argument("addresses", nargs="*", metavar="ADDRESS")
     spam = actions.add_parser("spam", help="report a mail to Pyzor and Razor, as if others had")
     spam.add_argument("file", type=argparse.FileType("rb"), help="- for standard input")
     spam.add_argument("--to", action="append", choices=["pyzor", "razor"])
-    for parser_of in (lookup, silence, spam, *(actions.choices[v] for v in ("block", "unblock"))):
-        parser_of.add_argument("--lab", default=_DEFAULT, metavar="NAME", help="of the lab")
+    rules = actions.add_parser("rules", help="publish rules for SpamAssassin (sa-update)")
+    rules.add_argument("file", type=argparse.FileType("rb"), help="a .cf file")
+    rules.add_argument("--key", metavar="FILE", help="write the channel's public key there")
+    signatures = actions.add_parser("signatures", help="publish a signature file for ClamAV")
+    signatures.add_argument("file", type=argparse.FileType("rb"), help="a .ndb, .hdb ... file")
+    for verb in ("lookup", "block", "unblock", "silence", "unname", "spam", "rules", "signatures"):
+        actions.choices[verb].add_argument(
+            "--lab", default=_DEFAULT, metavar="NAME", help="of the lab"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _inside(arguments: argparse.Namespace) -> None:
     """Ask, or tell, the inhabitants of a running lab."""
-    from postolka.lab import client, spam  # noqa: PLC0415 - their libraries cost 0.2 s
+    from postolka.lab import client  # noqa: PLC0415 - its libraries cost 0.2 s
 
     with client.find(arguments.lab) as lab:
         if arguments.action == "lookup":
@@ -71,10 +87,26 @@ def _inside(arguments: argparse.Namespace) -> None:
             lab.unblock(arguments.subject, where=arguments.on)
         elif arguments.action == "silence":
             lab.silence(*arguments.who)
+        elif arguments.action == "unname":
+            lab.unname(*arguments.addresses)
         else:
             with arguments.file as file:
-                message = file.read()
-            spam.report(lab, message, to=arguments.to or ("pyzor", "razor"), progress=say)
+                _publish(arguments, lab, file.name, file.read())
+
+
+def _publish(arguments: argparse.Namespace, lab: Lab, name: str, data: bytes) -> None:
+    """Give a file to the lab's inhabitants."""
+    from postolka.lab import spam, updates  # noqa: PLC0415 - their libraries cost 0.2 s
+
+    if arguments.action == "spam":
+        spam.report(lab, data, to=arguments.to or ("pyzor", "razor"), progress=say)
+    elif arguments.action == "signatures":
+        print(updates.signatures(lab, Path(name).name, data))
+    else:
+        fingerprint, key = updates.key(lab)
+        if arguments.key:
+            Path(arguments.key).write_bytes(key)
+        print(f"{updates.CHANNEL} {updates.rules(lab, data)}, signed by {fingerprint}")
 
 
 def _stop(name: str | None) -> None:

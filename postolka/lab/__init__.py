@@ -8,6 +8,8 @@
     acme       a certificate authority
     blocklists what its DNSBLs and URIBLs say       razor      a Razor2 server
     spam       reports mails to Pyzor and Razor     inhabitants  starts them all
+    mirror     a web server of files                updates    rules and signatures on it
+    programs   runs clients of all these
     server     the process that owns all of these   client     how other processes use it
 
 It needs no address outside the machine, and nothing in it can reach one.

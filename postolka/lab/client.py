@@ -10,6 +10,7 @@ import fcntl
 import os
 import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
 
 from postolka import home, machines, namespace
@@ -87,6 +88,16 @@ class Lab:
     def unblock(self, subject: str, *, where: str | None = None) -> None:
         """Take it off again."""
         self.call({"op": "unblock", "subject": subject, "answers": (), "where": where})
+
+    def unname(self, *addresses: str) -> None:
+        """Have exactly these addresses no reverse name (PTR)."""
+        given = []
+        for address in addresses:
+            try:
+                given.append(str(ip_address(address)))
+            except ValueError as error:
+                raise PostolkaError(address, "is no address") from error
+        self.call({"op": "unname", "addresses": given})
 
     def silence(self, *names: str) -> None:
         """Have exactly these (of world.SILENCEABLE) answer nothing to anybody."""

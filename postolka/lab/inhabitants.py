@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from postolka.lab import acme, keys, nameserver, query, razor, services, world
+from postolka.lab import acme, keys, mirror, nameserver, query, razor, services, world
 from postolka.lab.services import Service
 from postolka.processes import program
 
@@ -39,6 +39,8 @@ def every(directory: Path, outside: int, strangers: int) -> list[Inhabitant]:
         Inhabitant(service=_outside(directory, outside), host=world.OUTSIDE, port=_SMTP),
         Inhabitant(service=_sink(directory, strangers), host=world.SINK, port=_SMTP),
         Inhabitant(service=_acme(directory, strangers), host=world.ACME, port=acme.PORT),
+        Inhabitant(service=_mirror(directory, strangers), host=world.MIRROR, port=mirror.PORT),
+        Inhabitant(service=_ntp(directory, strangers), host=world.NTP, port=0),
         Inhabitant(service=_pyzor(directory, strangers), host=world.PYZOR, port=0),
         Inhabitant(service=_razor(strangers), host=world.RAZOR, port=razor.PORT),
     ]
@@ -92,6 +94,28 @@ def _acme(directory: Path, where: int) -> Service:
         ),
         writes={_INSIDE: own},
     )
+
+
+def _mirror(directory: Path, where: int) -> Service:
+    own = str(place(directory, mirror.DIRECTORY))
+    argv = program("postolka.lab.mirror", own, *world.MIRROR.addresses)
+    return Service(name="mirror", where=where, argv=argv, is_own=True)
+
+
+def _ntp(directory: Path, where: int) -> Service:
+    """Return chronyd, which tells the host's time and never sets it (-x)."""
+    own = place(directory, "ntp")
+    lines = [
+        "local stratum 2",
+        "allow all",
+        *(f"bindaddress {address}" for address in world.NTP.addresses),
+        "cmdport 0",
+        f"pidfile {_INSIDE}/chronyd.pid",
+        "bindcmdaddress /",
+    ]
+    write(own / "chrony.conf", "".join(f"{line}\n" for line in lines))
+    argv = ("chronyd", "-d", "-x", "-u", "root", "-f", f"{_INSIDE}/chrony.conf")
+    return Service(name="ntp", where=where, argv=argv, writes={_INSIDE: own})
 
 
 def _pyzor(directory: Path, where: int) -> Service:

@@ -46,6 +46,8 @@ class Internet:
         self._services = Services(tools, directory / "log")
         self._keys = keys.Keys()
         self._serial = 0
+        self.nameless: frozenset[str] = frozenset()
+        """Addresses that the next `refresh` gives no reverse name."""
         self._world = zones.read(world.ZONE.read_text(encoding="ascii"), where=world.ZONE.name)
         self.router = segment.make()
         self.outside = namespace.make()
@@ -144,7 +146,7 @@ class Internet:
     def _write_zones(self, rrsets: Iterable[dns.rrset.RRset]) -> None:
         self._serial = max(int(time.time()), self._serial + 1)
         self._zones = zones.sign(
-            zones.tree([*self._world, *rrsets]),
+            zones.tree([*self._world, *rrsets], nameless=self.nameless),
             self._keys.of,
             serial=self._serial,
             inception=datetime.now(UTC) - _SKEW,

@@ -175,7 +175,9 @@ class Server:
         if request["op"] == "silence":
             self._internet.silence(request["names"])
             return {}
-        if request["op"] == "publish":
+        if request["op"] == "unname":
+            self._internet.nameless = frozenset(request["addresses"])
+        elif request["op"] == "publish":
             rrsets = zones.read(request["zone"], where=request["where"])
             self._published[request["name"]] = rrsets
         else:

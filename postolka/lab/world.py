@@ -39,15 +39,24 @@ RESOLVER = Host("resolver.example", "198.51.100.5", "2001:db8:2::5")
 OUTSIDE = Host("mx.outside.example", "198.51.100.25", "2001:db8:2::25")
 SINK = Host("mx.sink.example", "198.51.100.26", "2001:db8:2::26")
 ACME = Host("acme.example", "198.51.100.80", "2001:db8:2::80")
+#: Under the names of Debian's time servers.
+NTP = Host("ntp.example", "198.51.100.82", "2001:db8:2::82")
+MIRROR = Host("mirror.example", "198.51.100.81", "2001:db8:2::81")
 #: Under the names that their clients know; both clients speak IPv4 only.
 PYZOR = Host("public.pyzor.org", "198.51.100.84", "2001:db8:2::84")
 RAZOR = Host("discovery.razor.cloudmark.com", "198.51.100.85", "2001:db8:2::85")
 
 #: Who lives in which namespace; strangers share theirs with the sink.
 ON_ROUTER = (ROUTER, ROOT_DNS, TLD_DNS, HOSTS_DNS, LISTS_DNS, RESOLVER)
-AMONG_STRANGERS = (SINK, ACME, PYZOR, RAZOR)
+AMONG_STRANGERS = (SINK, ACME, MIRROR, NTP, PYZOR, RAZOR)
 #: Who can be told to answer nothing, by the name that users say.
-SILENCEABLE = {"blocklists": LISTS_DNS, "pyzor": PYZOR, "razor": RAZOR}
+SILENCEABLE = {
+    "blocklists": LISTS_DNS,
+    "mirror": MIRROR,
+    "ntp": NTP,
+    "pyzor": PYZOR,
+    "razor": RAZOR,
+}
 
 #: The user of the stock mail server, and where strangers say that they come from.
 FRIEND = "friend@outside.example"

@@ -27,7 +27,7 @@ from postolka.errors import PostolkaError
 from postolka.lab import blocklists, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from dns.rdtypes.ANY.DNSKEY import DNSKEY
@@ -83,8 +83,11 @@ def read(text: str, *, where: str) -> list[dns.rrset.RRset]:
         raise PostolkaError(where, problem) from error
 
 
-def tree(rrsets: Iterable[dns.rrset.RRset]) -> Zone:
-    """Return the root zone, with all the others below it."""
+def tree(rrsets: Iterable[dns.rrset.RRset], *, nameless: Collection[str] = ()) -> Zone:
+    """Return the root zone, with all the others below it.
+
+    The addresses `nameless` get no reverse name.
+    """
     zones: dict[dns.name.Name, Zone] = {}
 
     def zone_of(name: dns.name.Name) -> Zone:
@@ -99,7 +102,7 @@ def tree(rrsets: Iterable[dns.rrset.RRset]) -> Zone:
             zone_of(above).children.append(zones[name])
         return zones[name]
 
-    for rrset in (*rrsets, *_reverse(rrsets)):
+    for rrset in (*rrsets, *_reverse(rrsets, nameless)):
         zone_of(_apex(rrset.name)).rrsets.append(rrset)
     return zone_of(dns.name.root)
 
@@ -148,7 +151,7 @@ def _hosts(rrsets: Iterable[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
     return [rrset for rrset in rrsets if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)]
 
 
-def _reverse(rrsets: Iterable[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
+def _reverse(rrsets: Iterable[dns.rrset.RRset], nameless: Collection[str]) -> list[dns.rrset.RRset]:
     """Return a PTR record for each address that some name has; the first name wins.
 
     What blocklists answer, in 127.0.0.0/8, is nobody's.
@@ -156,7 +159,8 @@ def _reverse(rrsets: Iterable[dns.rrset.RRset]) -> list[dns.rrset.RRset]:
     found: dict[dns.name.Name, dns.rrset.RRset] = {}
     for rrset in _hosts(rrsets):
         for rdata in rrset:
-            if ip_address(rdata.to_text()).is_loopback:
+            address = ip_address(rdata.to_text())
+            if address.is_loopback or str(address) in nameless:
                 continue
             name = dns.reversename.from_address(rdata.to_text())
             found.setdefault(name, _rrset(name, "PTR", rrset.name.to_text()))

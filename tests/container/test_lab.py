@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import tarfile
 import time
 from typing import TYPE_CHECKING
 
+import dns.reversename
 import pytest
 
+from postolka import namespace
 from postolka.errors import PostolkaError
-from postolka.lab import spam, world
+from postolka.lab import programs, spam, updates, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,10 +87,10 @@ def test_reported_mail_is_known_to_its_client(lab: Lab, name: str, check: str) -
     """Debian's client finds its server by DNS, and knows the mail after the report only."""
     mail, other = _mail(), _mail()
     argv = ["sh", "-c", f"{check}; echo status $?"]
-    assert b"status 1" in spam.call(lab, argv, mail)
+    assert b"status 1" in programs.call(lab, argv, mail)
     spam.report(lab, mail, to=[name])
-    assert b"status 0" in spam.call(lab, argv, mail)
-    assert b"status 1" in spam.call(lab, argv, other)
+    assert b"status 0" in programs.call(lab, argv, mail)
+    assert b"status 1" in programs.call(lab, argv, other)
 
 
 def test_razor_takes_a_users_report(lab: Lab) -> None:
@@ -96,6 +101,72 @@ def test_razor_takes_a_users_report(lab: Lab) -> None:
         razor-report -f -home /lab mail; razor-check -home /lab mail; echo reported $?
         razor-revoke -f -home /lab mail; razor-check -home /lab mail; echo revoked $?
     """
-    seen = spam.call(lab, ["sh", "-c", script], _mail())
+    seen = programs.call(lab, ["sh", "-c", script], _mail())
     assert b"reported 0" in seen
     assert b"revoked 1" in seen
+
+
+def test_address_loses_its_reverse_name_and_gets_it_back(lab: Lab) -> None:
+    """Of the host's two addresses only one is without a PTR record."""
+    v4, v6 = (dns.reversename.from_address(a).to_text() for a in world.OUTSIDE.addresses)
+    lab.unname(world.OUTSIDE.ipv6)
+    assert lab.lookup(v6, "PTR") == []
+    assert lab.lookup(v4, "PTR") == [b"mx.outside.example."]
+    lab.unname()
+    assert lab.lookup(v6, "PTR") == [b"mx.outside.example."]
+
+
+def _fetched(lab: Lab, url: str) -> bytes:
+    script = f"import sys, urllib.request as u; sys.stdout.buffer.write(u.urlopen({url!r}).read())"
+    return programs.call(lab, ["python3", "-c", script])
+
+
+def test_channel_is_what_sa_update_expects(lab: Lab) -> None:
+    """Version and mirrors in the DNS, an archive, its checksum, a signature by the lab's key."""
+    older = updates.rules(lab, b"body OLD /old/\n")
+    version = updates.rules(lab, b"body LAB_RULE /lab word/\n")
+    assert version > older
+    assert lab.lookup("1.0.4.rules.example", "TXT") == [str(version).encode("ascii")]
+    (mirrors,) = lab.lookup("mirrors.rules.example", "TXT")
+    base = _fetched(lab, mirrors.decode("ascii")).split()[0].decode("ascii")
+    archive = _fetched(lab, f"{base}{version}.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = tar.extractfile("lab.cf")
+        assert member
+        assert member.read() == b"body LAB_RULE /lab word/\n"
+    digest = hashlib.sha512(archive).hexdigest().encode("ascii")
+    assert _fetched(lab, f"{base}{version}.tar.gz.sha512").split()[0] == digest
+    fingerprint, key = updates.key(lab)
+    signature = _fetched(lab, f"{base}{version}.tar.gz.asc")
+    script = """
+        cd /lab && mkdir -m 700 g && cat >all && python3 -c '
+import sys
+for name, part in zip(("key", "asc", "data"), open("all", "rb").read().split(b"--8<--", 2)):
+    open(name, "wb").write(part)' &&
+        gpg --homedir g --quiet --import key && gpg --homedir g --status-fd 1 --verify asc data
+    """
+    given = b"--8<--".join((key, signature, archive))
+    seen = programs.call(lab, ["sh", "-c", script], given)
+    assert f"VALIDSIG {fingerprint}".encode("ascii") in seen
+
+
+def test_signature_file_is_on_the_mirror(lab: Lab) -> None:
+    """Under the name that ClamAV knows its kind by; databases that need a signature are refused."""
+    text = b"Lab.Test:0:*:6c61622d7669727573\n"
+    assert _fetched(lab, updates.signatures(lab, "lab.ndb", text)) == text
+    with pytest.raises(PostolkaError, match=r"daily\.cvd: is no name of a ClamAV signature file"):
+        updates.signatures(lab, "daily.cvd", text)
+
+
+@pytest.mark.parametrize("family", ["A", "AAAA"])
+def test_time_server_tells_the_time(lab: Lab, family: str) -> None:
+    """Debian's own time servers by name, with both families (RFC 5905, figure 8)."""
+    (address,) = lab.lookup("0.debian.pool.ntp.org", family)
+    server = address.decode("ascii")
+    with namespace.new_socket(lab.strangers, server, namespace.DATAGRAM) as client:
+        client.settimeout(10)
+        client.sendto(b"\x23" + bytes(47), (server, 123))
+        answer = client.recv(100)
+    since_1900 = int.from_bytes(answer[40:44])
+    assert abs(since_1900 - 2208988800 - time.time()) < 5
+    assert 1 <= answer[1] <= 15, "a stratum that clients believe"

@@ -96,6 +96,22 @@ def test_each_address_has_the_name_whose_record_holds_it() -> None:
         assert found[0].to_text() == "mail.a.test."
 
 
+def test_nameless_address_has_no_reverse_name() -> None:
+    """Only its other addresses have one."""
+    rrsets = zones.read(
+        "mail.a.test. 300 IN A 203.0.113.9\nmail.a.test. 300 IN AAAA 2001:db8:1::9\n", where="test"
+    )
+    made = zones.sign(
+        zones.tree(rrsets, nameless={"2001:db8:1::9"}),
+        keys.Keys().of,
+        serial=7,
+        inception=datetime.now(UTC),
+    )
+    names = [zone.name for zone in made]
+    assert "113.0.203.in-addr.arpa." in names
+    assert not any(name.endswith("ip6.arpa.") for name in names)
+
+
 def test_bad_zone_is_told_by_its_name() -> None:
     """A zone that can't be read names itself."""
     with pytest.raises(PostolkaError, match=r"mine: is not a zone with absolute names"):
