@@ -49,6 +49,13 @@ class PostfixSettings:
     """Postfix smtpd_client_connection_rate_limit, a client address and minute."""
     queue_lifetime_days: int = _whole(5, 1, 100)
     """Postfix maximal_queue_lifetime, days."""
+    postscreen: bool = True
+    """Postfix postscreen(8) before port 25: who talks before the greeting, or is on the instance's
+    lists, is refused. A new client's first mail comes postscreen_greet_wait_seconds later."""
+    postscreen_greet_wait_seconds: int = _whole(6, 1, 30)
+    """Postfix postscreen_greet_wait, seconds."""
+    postscreen_dnsbl_threshold: int = _whole(3, 1, 1000)
+    """Postfix postscreen_dnsbl_threshold: the score from which a client is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,9 @@ _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
 _SHA512 = re.compile(r"\$6\$(rounds=[1-9][0-9]{3,8}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}")
 _URL = re.compile(r"https://([a-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9/._~-]*)?")
+_DQS_KEY = re.compile(r"[a-z0-9]{20,64}")
+_OCTETS = r"([0-9]{1,3}|\[[0-9]{1,3}((\.\.|;)[0-9]{1,3})*\])"
+_DNSBL_ANSWERS = re.compile(rf"{_OCTETS}(\.{_OCTETS}){{3}}")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{40,128}")
 
 #: RFC 1035, 2.3.4, and RFC 5321, 4.5.3.1.1.
@@ -70,6 +73,27 @@ def address(text: str) -> str | None:
     if found.is_unspecified or found.is_multicast or found.is_loopback or found.is_link_local:
         return "is not an address that others can reach"
     return None
+
+
+def network(text: str) -> str | None:
+    """Check a network in canonical form, address/prefix length."""
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError:
+        return "is not a network (address/prefix length, no bit set behind the prefix)"
+    return None if str(found) == text else f"must be in its canonical form, {found}"
+
+
+def dnsbl_answers(text: str) -> str | None:
+    """Check a filter of postscreen_dnsbl_sites, postconf(5)."""
+    if _DNSBL_ANSWERS.fullmatch(text):
+        return None
+    return "is not a filter of answers, such as 127.0.0.2 or 127.0.0.[2..11]"
+
+
+def dqs_key(text: str) -> str | None:
+    """Check a key of Spamhaus's Data Query Service: a label in the names that are asked."""
+    return None if _DQS_KEY.fullmatch(text) else "is not a key (20 to 64 of a-z and 0-9)"
 
 
 def host_or_address(text: str) -> str | None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from postolka.instance import files
-from postolka.instance.model import Secret
+from postolka.instance.secret import Secret
 
 if TYPE_CHECKING:
     from postolka.instance.paths import Paths

@@ -8,25 +8,18 @@ Pure: no I/O.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from postolka.instance import keys
+from postolka.instance.secret import Secret
+from postolka.instance.transport import ZEN, Dnsbl, Postscreen
 
 #: Version of the document's form.
 FORMAT = 1
 
 #: Local parts that every domain must answer for (RFC 2142; root: what cron and daemons write to).
 ROLES = ("abuse", "hostmaster", "postmaster", "root", "webmaster")
-
-
-class Secret(str):
-    """A text that never shows in a repr, so that neither a traceback nor a log holds it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +196,9 @@ class Instance:
     dns: Dns = Dns()
     ntp: tuple[str, ...] = ()
     """Time servers, names or addresses; empty: the image's own choice."""
+    postscreen: Postscreen = field(default_factory=Postscreen)
+    dqs_key: Secret | None = None
+    """Spamhaus's key for its Data Query Service; None: its public lists are asked."""
 
     @property
     def domain(self) -> str:
@@ -223,6 +219,15 @@ class Instance:
     def ipv6(self) -> tuple[str, ...]:
         """Public IPv6 addresses."""
         return _of_version(self.addresses, 6)
+
+    @property
+    def dnsbl_sites(self) -> tuple[Dnsbl, ...]:
+        """The lists that postscreen asks: with a key, Spamhaus's by the key's own name."""
+        own = f"{self.dqs_key}.zen.dq.spamhaus.net"
+        return tuple(
+            replace(item, site=own) if self.dqs_key and item.site == ZEN else item
+            for item in self.postscreen.dnsbl
+        )
 
     @property
     def ntp_names(self) -> tuple[str, ...]:

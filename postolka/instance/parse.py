@@ -6,18 +6,23 @@ Pure: no I/O, no clock, no environment.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem, ProblemsError
-from postolka.instance import document, grammar, keys, model
+from postolka.instance import document, grammar, keys, model, parse_transport
 from postolka.instance.node import Node, shown
+from postolka.instance.reading import each as _list
+from postolka.instance.reading import record as _record
+from postolka.instance.reading import secret as _secret
+from postolka.instance.reading import text as _text
+from postolka.instance.reading import texts as _texts
+from postolka.instance.reading import whole as _whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    Readers = Mapping[str, Callable[[Node], object]]
+    from postolka.instance.secret import Secret
 
-_T = TypeVar("_T")
 _MAX_SERIAL = (1 << 63) - 1
 _MAX_QUOTA_MIB = 1 << 30
 _BYTE, _SHORT = 255, 65535
@@ -36,39 +41,8 @@ def parse(data: bytes, *, where: str = "instance data") -> model.Instance:
     return found
 
 
-def _record(
-    node: Node, kind: Callable[..., _T], required: Readers, optional: Readers | None = None
-) -> _T | None:
-    """Read a mapping of known fields into `kind`; None where it can't even be built."""
-    readers = {**required, **(optional or {})}
-    fields = node.fields(required, optional or ())
-    values = {name: readers[name](child) for name, child in fields.items()}
-    complete = all(values.get(name) is not None for name in required)
-    return kind(**values) if complete else None
-
-
-def _list(node: Node, read: Callable[[Node], _T | None]) -> tuple[_T, ...]:
-    return tuple(item for item in map(read, node.items()) if item is not None)
-
-
-def _text(check: Callable[[str], str | None]) -> Callable[[Node], str]:
-    return lambda node: node.text(check)
-
-
-def _secret(check: Callable[[str], str | None]) -> Callable[[Node], model.Secret]:
-    return lambda node: model.Secret(node.text(check, is_secret=True))
-
-
-def _texts(check: Callable[[str], str | None]) -> Callable[[Node], tuple[str, ...]]:
-    return lambda node: _list(node, _text(check))
-
-
-def _key(algorithm: str) -> Callable[[Node], model.Secret]:
+def _key(algorithm: str) -> Callable[[Node], Secret]:
     return _secret(lambda text: keys.problem(text, algorithm))
-
-
-def _whole(low: int, high: int) -> Callable[[Node], int]:
-    return lambda node: node.whole(low, high)
 
 
 def _instance(node: Node) -> model.Instance | None:
@@ -91,6 +65,8 @@ def _instance(node: Node) -> model.Instance | None:
             "acme": _acme,
             "dns": _dns,
             "ntp": _texts(grammar.host_or_address),
+            "postscreen": parse_transport.postscreen,
+            "dqs_key": _secret(grammar.dqs_key),
         },
     )
     if found is not None:

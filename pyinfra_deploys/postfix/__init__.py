@@ -37,11 +37,13 @@ STATE = (
     State(path="/var/lib/postfix", kind="rebuildable"),
 )
 _PLAIN = Attributes(mode="0644")
-# proxymap(8) reads these as the user postfix.
+# proxymap(8) and postscreen(8) read these as the user postfix.
 _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
     "/etc/mailname": _PLAIN,
+    "/etc/postfix/dnsbl_reply": _SECRET,
     "/etc/postfix/main.cf": _PLAIN,
+    "/etc/postfix/postscreen_access.cidr": _PLAIN,
     "/etc/postfix/sql/alias_domains.cf": _SECRET,
     "/etc/postfix/sql/aliases.cf": _SECRET,
     "/etc/postfix/sql/domains.cf": _SECRET,

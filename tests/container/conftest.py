@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import acceptance, build, container, identity, machines, mailclient
+from postolka.instance import document
 from postolka.lab import client
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
@@ -82,6 +83,13 @@ def new_instance(
     made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
     identity.write(made, directory)
     return Instance(directory=directory)
+
+
+def with_data(instance: Instance, more: str) -> bytes:
+    """Return the instance's user-data with `more` fields (YAML) in its document."""
+    old = document.part(instance.user_data, where="test")
+    assert instance.user_data.count(old) == 1
+    return instance.user_data.replace(old, old.rstrip(b"\n") + f"\n{more}".encode("ascii"))
 
 
 def ssh(machine: Machine, command: str, *, timeout_seconds: float = 60) -> str:

@@ -185,7 +185,11 @@ def test_server_greets_with_its_own_name(subject: Subject) -> None:
     """The banner's name is the host's: what its PTR and its TLSA records say."""
     with subject.lab.connect(subject.address, 25) as client:
         client.settimeout(30)
-        assert client.recv(100).startswith(f"220 {subject.server.name} ".encode("ascii"))
+        lines = client.makefile("rb")
+        # The first line of two, for whom the server doesn't know yet.
+        while (line := lines.readline()).startswith(b"220-"):
+            assert line.startswith(f"220-{subject.server.name} ".encode("ascii"))
+        assert line.startswith(f"220 {subject.server.name} ".encode("ascii"))
 
 
 def _nested() -> bytes:

@@ -18,9 +18,9 @@ from postolka.instance.model import (
     DkimKey,
     Domain,
     Instance,
-    Secret,
     Tls,
 )
+from postolka.instance.secret import Secret
 from postolka.instance.templates import attributes, environment
 from pyinfra_deploys import room as rooms
 from pyinfra_deploys import server

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from postolka.errors import ProblemsError
 from postolka.instance import grammar
-from postolka.instance.model import Instance, Secret
 from postolka.instance.parse import parse
+from postolka.instance.secret import Secret
 from tests.unit import instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from postolka.instance.model import Instance
 
 #: Characters with which a value could leave its place in some daemon's file.
 _SAFE = re.compile(r"[A-Za-z0-9.@:/_~+=-]*")
@@ -90,6 +92,13 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
         ({"acme": {"enabled": False, "ca_certificate": "AAAA"}}, "acme.ca_certificate"),
         ({"dns": {"root_hints": []}}, "dns.trust_anchors"),
         ({"ntp": ["ntp"]}, "ntp[0]"),
+        ({"dqs_key": "short"}, "dqs_key"),
+        ({"postscreen": {"access": ["198.51.100.1/24"]}}, "postscreen.access[0]"),
+        ({"postscreen": {"dnsbl": [{"site": "zen"}]}}, "postscreen.dnsbl[0].site"),
+        (
+            {"postscreen": {"dnsbl": [{"site": "a.test", "answers": "127.0.0.2*9"}]}},
+            "postscreen.dnsbl[0].answers",
+        ),
         ({"aliases": [{"address": "a@example.test", "targets": []}]}, "aliases[0].targets"),
         (
             {"aliases": [{"address": "bob@example.test", "targets": ["x@y.test"]}]},
