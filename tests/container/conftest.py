@@ -76,10 +76,15 @@ def tcp_ports() -> list[int]:
 
 
 def new_instance(
-    directory: Path, domain: str = DOMAIN, accounts: tuple[str, ...] = ("alice", "bob")
+    directory: Path,
+    domain: str = DOMAIN,
+    accounts: tuple[str, ...] = ("alice", "bob"),
+    addresses: tuple[str, ...] = (),
 ) -> Instance:
     """Write a new instance's files."""
-    request = identity.Request(domain=domain, hostname=f"mail.{domain}", accounts=accounts)
+    request = identity.Request(
+        domain=domain, hostname=f"mail.{domain}", accounts=accounts, addresses=addresses
+    )
     made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
     identity.write(made, directory)
     return Instance(directory=directory)
