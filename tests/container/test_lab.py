@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import time
 from typing import TYPE_CHECKING
@@ -11,12 +14,13 @@ from typing import TYPE_CHECKING
 import dns.reversename
 import pytest
 
-from postolka import namespace
+from postolka import home, namespace
 from postolka.errors import PostolkaError
 from postolka.lab import programs, spam, updates, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from postolka.lab.client import Lab
 
@@ -71,6 +75,45 @@ def test_silent_list_answers_nothing(lists: Lab) -> None:
     assert lists.lookup(world.OUTSIDE.name, "A")
     lists.silence()
     assert lists.lookup("evil.example.dbl.spamhaus.org", "A") == [b"127.0.1.2"]
+
+
+def _say(lab: Lab, *words: str, status: int = 0) -> str:
+    """Run `postolka lab` with these words on that lab; return all that it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "postolka", "lab", *words, "--lab", lab.name],
+        env={**os.environ, "PYTHONPATH": str(home.CHECKOUT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_commands_say_what_the_library_says(lists: Lab, tmp_path: Path) -> None:
+    """`postolka lab` puts on lists, takes off, reports, publishes, and names mistakes."""
+    name = "evil.example.dbl.spamhaus.org"
+    _say(lists, "block", "evil.example", "--on", "dbl.spamhaus.org", "--answer", "127.0.1.4")
+    assert _say(lists, "lookup", name) == "127.0.1.4\n"
+    _say(lists, "unblock", "evil.example")
+    assert _say(lists, "lookup", name) == ""
+    assert "hint: lists answer with" in _say(
+        lists, "block", "evil.example", "--answer", "192.0.2.1", status=1
+    )
+    mail = tmp_path / "mail.eml"
+    mail.write_bytes(_mail())
+    _say(lists, "spam", str(mail))
+    assert b"status 0" in programs.call(
+        lists,
+        ["sh", "-c", "cd /lab; cat >m; pyzor check <m && razor-check -home /lab m; echo status $?"],
+        mail.read_bytes(),
+    )
+    rules = tmp_path / "lab.cf"
+    rules.write_text("body LAB_RULE /lab word/\n", encoding="ascii")
+    told = _say(lists, "rules", str(rules), "--key", str(tmp_path / "key"))
+    assert told.startswith("rules.example ")
+    assert (tmp_path / "key").read_text(encoding="ascii").startswith("-----BEGIN PGP PUBLIC KEY")
 
 
 def test_nobody_else_can_be_silent(lab: Lab) -> None:
