@@ -43,7 +43,7 @@ _RSA_BITS = 2048
 _BCRYPT_ROUNDS = 10
 _PASSWORD_BYTES = 15
 _TLS_KEYS = ("key", "next_key")
-_DATABASE_ACCOUNTS = ("postfix", "dovecot", "dovecot_quota", "postfixadmin")
+_DATABASE_ACCOUNTS = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

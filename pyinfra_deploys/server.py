@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyinfra_deploys import (
     agent,
+    amavis,
     base,
     bind,
     cloudinit,
@@ -22,6 +23,7 @@ from pyinfra_deploys import (
     postfix,
     postfixadmin,
     selinux,
+    spamassassin,
     ssh,
     time,
 )
@@ -38,6 +40,7 @@ HOUSE_FORMAT = 1
 ROOMS = (
     base,  # first: directories and settings that every other room's files rely on
     agent,
+    amavis,
     bind,
     cloudinit,
     cron,
@@ -48,6 +51,7 @@ ROOMS = (
     postfix,
     postfixadmin,
     selinux,
+    spamassassin,
     ssh,
     time,
 )

@@ -25,6 +25,10 @@ def _whole(default: int, low: int, high: int) -> Any:  # noqa: ANN401 - dataclas
     return field(default=default, metadata={"range": (low, high)})
 
 
+def _number(default: float, low: float, high: float) -> Any:  # noqa: ANN401 - as above
+    return field(default=default, metadata={"range": (low, high)})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSettings:
     """Limits of the machine itself."""
@@ -81,6 +85,36 @@ class OpendkimSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AmavisSettings:
+    """What the content filter does with spam, and how much it does at a time."""
+
+    max_servers: int = _whole(2, 1, 64)
+    """amavisd $max_servers and Postfix's maxproc of smtp-amavis: mails filtered at once."""
+    tag2_level: float = _number(7.0, 1, 1000)
+    """amavisd $sa_tag2_level_deflt, points: spam, marked by X-Spam-Flag and delivered to Spam."""
+    kill_level: float = _number(15.0, 1, 10000)
+    """amavisd $sa_kill_level_deflt, points: discarded into the quarantine."""
+    quarantine_days: int = _whole(30, 1, 3650)
+    """How long a mail in the quarantine is kept, days."""
+    banned_files: bool = False
+    """amavisd $banned_filename_re in force: mail with programs is quarantined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpamassassinSettings:
+    """Scores that are tuned, and whether it learns by itself."""
+
+    score_spf_fail: float = _number(3.0, 0, 100)
+    """SpamAssassin's score SPF_FAIL, points: the sender's domain denies the client (RFC 7208)."""
+    score_spf_softfail: float = _number(1.0, 0, 100)
+    """SpamAssassin's score SPF_SOFTFAIL, points: it rather denies it."""
+    score_dkim_invalid: float = _number(1.0, 0, 100)
+    """SpamAssassin's score DKIM_INVALID, points: a signature that doesn't fit (RFC 6376)."""
+    bayes_auto_learn: bool = True
+    """SpamAssassin's bayes_auto_learn: learn from mails with clear scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MariadbSettings:
     """Memory of the database."""
 
@@ -120,6 +154,8 @@ class Settings:
     postfix: PostfixSettings = field(default_factory=PostfixSettings)
     dovecot: DovecotSettings = field(default_factory=DovecotSettings)
     opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
+    amavis: AmavisSettings = field(default_factory=AmavisSettings)
+    spamassassin: SpamassassinSettings = field(default_factory=SpamassassinSettings)
     mariadb: MariadbSettings = field(default_factory=MariadbSettings)
     bind: BindSettings = field(default_factory=BindSettings)
     nftables: NftablesSettings = field(default_factory=NftablesSettings)
@@ -223,9 +259,10 @@ def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
     return Settings(**{name: kind(**values) for name, (kind, values) in sections.items()})
 
 
-def _problem(value: object, kind: type, bounds: tuple[int, int] | None) -> str | None:
-    if type(value) is not kind:
+def _problem(value: object, kind: type, bounds: tuple[float, float] | None) -> str | None:
+    is_whole = kind is float and type(value) is int
+    if type(value) is not kind and not is_whole:
         return f"must be {kind.__name__}, not {type(value).__name__}"
-    if bounds and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
+    if bounds and isinstance(value, int | float) and not bounds[0] <= value <= bounds[1]:
         return f"must be {bounds[0]} to {bounds[1]}, not {value}"
     return None

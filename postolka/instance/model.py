@@ -96,6 +96,8 @@ class Database:
     """Writes `quota2` only."""
     postfixadmin: Secret
     """Owns the tables' rows."""
+    amavis: Secret
+    """Reads which domains there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

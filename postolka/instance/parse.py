@@ -145,7 +145,7 @@ def _tls(node: Node) -> model.Tls | None:
 
 
 def _database(node: Node) -> model.Database | None:
-    names = ("postfix", "dovecot", "dovecot_quota", "postfixadmin")
+    names = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis")
     return _record(node, model.Database, dict.fromkeys(names, _secret(grammar.password)))
 
 

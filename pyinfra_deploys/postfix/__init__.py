@@ -29,6 +29,7 @@ PORTS = (
     Port(number=25, name="smtp", tls="starttls"),
     Port(number=465, name="submissions", tls="implicit", setting="postfix.submissions"),
     Port(number=587, name="submission", tls="starttls"),
+    Port(number=10025, name="reinjection", is_public=False),
 )
 EGRESS = (Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),)
 UNITS = (Unit(name="postfix.service"),)

@@ -58,6 +58,7 @@ EXAMPLE = Instance(
         dovecot=Secret("dovecot-password"),
         dovecot_quota=Secret("dovecot-quota-password"),
         postfixadmin=Secret("postfixadmin-password"),
+        amavis=Secret("amavis-password"),
     ),
     accounts=(Account(address="alice@example.test", password_hash=Secret("$6$salt$hash")),),
 )

@@ -67,7 +67,8 @@ def test_implicit_tls_can_be_switched_off() -> None:
     """postfix.submissions off: port 465 neither in master.cf nor in the list of ports."""
     settings = replace(Settings(), postfix=PostfixSettings(submissions=False))
     assert set(_services(settings)) == {"smtp", "submission"}
-    assert [port.number for port in ports([read(postfix)], settings)] == [25, 587]
+    public = [port.number for port in ports([read(postfix)], settings) if port.is_public]
+    assert public == [25, 587]
 
 
 def test_nothing_is_chrooted() -> None:
@@ -99,3 +100,22 @@ def test_hostname_that_is_a_mail_domain_is_left_to_sql() -> None:
     """Postfix warns, and delivers wrongly, where a domain is both local and virtual."""
     instance = replace(golden.EXAMPLE, hostname="example.test")
     assert "\nmydestination = localhost\n" in golden.rendered(postfix, instance)[_MAIN]
+
+
+def test_every_mail_goes_through_the_filter_once() -> None:
+    """What comes in by 10024, what is sent by 10026, and what comes back from it nowhere again."""
+    main, master = golden.rendered(postfix)[_MAIN], golden.baked(postfix)[_MASTER].decode()
+    assert "\ncontent_filter = smtp-amavis:[127.0.0.1]:10024\n" in main
+    services = dict(re.findall(r"^(\S+) .*\n((?:    .*\n)*)", master, re.MULTILINE))
+    filters = {
+        name: found[0]
+        for name, text in services.items()
+        if (found := re.findall(r"-o content_filter=(.*)", text))
+    }
+    sent = "smtp-amavis:[127.0.0.1]:10026"
+    assert filters == {
+        "submission": sent,
+        "submissions": sent,
+        "pickup": sent,
+        "127.0.0.1:10025": "",
+    }

@@ -101,7 +101,16 @@ def test_settings_go_into_the_manifest_as_plain_data() -> None:
     data = Settings().as_data()
     assert data["postfix"]["submissions"] is True
     assert all(
-        isinstance(value, bool | int | str)
+        isinstance(value, bool | int | float | str)
         for section in data.values()
         for value in section.values()
     )
+
+
+def test_a_whole_number_is_a_number_too() -> None:
+    """A score of 7 needs no decimal point."""
+    assert settings.parse({"amavis_tag2_level": 6}).amavis.tag2_level == 6
+    with pytest.raises(ProblemsError, match="must be float, not str"):
+        settings.parse({"amavis_tag2_level": "6"})
+    with pytest.raises(ProblemsError, match=r"must be 1 to 1000, not 0\.5"):
+        settings.parse({"amavis_tag2_level": 0.5})

@@ -27,6 +27,11 @@ ALTER USER 'postfixadmin'@'localhost'
   IDENTIFIED BY 'postfixadmin-password' ACCOUNT UNLOCK;
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'postfixadmin'@'localhost';
 
+CREATE USER IF NOT EXISTS 'amavis'@'localhost' ACCOUNT LOCK;
+ALTER USER 'amavis'@'localhost'
+  IDENTIFIED BY 'amavis-password' ACCOUNT UNLOCK;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'amavis'@'localhost';
+
 -- postfix: whose mail is taken, and where it goes.
 GRANT SELECT (domain, active, backupmx, transport)
   ON postfixadmin.domain TO 'postfix'@'localhost';
@@ -50,3 +55,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE
 -- postfixadmin: its own database, with the tables that a newer version may want.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES
   ON postfixadmin.* TO 'postfixadmin'@'localhost';
+
+-- amavis: which domains are ours.
+GRANT SELECT (domain)
+  ON postfixadmin.domain TO 'amavis'@'localhost';
+GRANT SELECT (alias_domain)
+  ON postfixadmin.alias_domain TO 'amavis'@'localhost';
