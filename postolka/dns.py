@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 #: Low while a server is being set up, so that a mistake is short-lived; seconds.
 TTL_SECONDS = 300
 
-#: Services that mail clients look up (RFC 6186; submissions: RFC 8314, 5.1), and their preference:
-#: TLS from the first byte before STARTTLS.
-_CLIENT_SERVICES = {"submissions": 0, "imaps": 0, "submission": 10, "imap": 10}
+#: Services that mail clients look up (RFC 6186; submissions: RFC 8314, 5.1; sieve: RFC 5804, 1.8),
+#: and their preference: TLS from the first byte before STARTTLS.
+_CLIENT_SERVICES = {"submissions": 0, "imaps": 0, "submission": 10, "imap": 10, "sieve": 0}
 
 _MX_PREFERENCE = 10
 #: RFC 1035, 3.3: one character string of a TXT record.

@@ -80,11 +80,12 @@ def submit(  # noqa: PLR0913 - each keyword is one property of a submission
 
 
 @contextmanager
-def inbox(server: Server, login: Login, *, port: int = 993) -> Iterator[imaplib.IMAP4]:
-    """Log in and open INBOX, on 993 (implicit TLS) or 143 (STARTTLS).
+def inbox(server: Server, login: Login, *, port: int = 0) -> Iterator[imaplib.IMAP4]:
+    """Log in and open INBOX, on 993 (implicit TLS) or 143 (STARTTLS); 0: whichever there is.
 
     Raises imaplib.IMAP4.error as the server answers, and PostolkaError for a foreign key.
     """
+    port = port or (993 if 993 in server.ports else 143)  # noqa: PLR2004 - RFC 8314's port
     address = (server.host, server.ports[port])
     if port == 993:  # noqa: PLR2004 - RFC 8314's port
         client: imaplib.IMAP4 = imaplib.IMAP4_SSL(
@@ -102,7 +103,7 @@ def inbox(server: Server, login: Login, *, port: int = 993) -> Iterator[imaplib.
         client.logout()
 
 
-def read(server: Server, login: Login, message_id: str, *, port: int = 993) -> bytes | None:
+def read(server: Server, login: Login, message_id: str, *, port: int = 0) -> bytes | None:
     """Return the message with that Message-ID (with its angle brackets) from INBOX, or None."""
     with inbox(server, login, port=port) as client:
         _, found = client.search(None, "HEADER", "Message-ID", f'"{message_id}"')
@@ -115,7 +116,7 @@ def read(server: Server, login: Login, message_id: str, *, port: int = 993) -> b
 
 
 def wait_for(
-    server: Server, login: Login, message_id: str, *, timeout_seconds: float = 60, port: int = 993
+    server: Server, login: Login, message_id: str, *, timeout_seconds: float = 60, port: int = 0
 ) -> bytes:
     """Return the message with that Message-ID as soon as it is in INBOX.
 

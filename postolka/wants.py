@@ -81,6 +81,15 @@ LAB = (
     "tcpdump",
 )
 
+#: Unpacked into the root of the mail clients that tests use beside Python's libraries.
+CLIENTS = (
+    "isync",
+    "msmtp",
+    "mutt",
+    "sieve-connect",
+    "swaks",
+)
+
 
 def wanted() -> dict[str, tuple[str, ...]]:
     """Return the names that each set of the lock is resolved for."""
@@ -89,4 +98,5 @@ def wanted() -> dict[str, tuple[str, ...]]:
         "kernel": KERNEL,
         "tools": tuple(sorted(TOOLS)),
         "lab": tuple(sorted(LAB)),
+        "clients": tuple(sorted(CLIENTS)),
     }

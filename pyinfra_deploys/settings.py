@@ -64,10 +64,16 @@ class PostfixSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DovecotSettings:
-    """Limits of the IMAP server."""
+    """Limits and features of the IMAP server."""
 
+    imap: bool = True
+    """Port 143, IMAP with STARTTLS."""
     imaps: bool = True
     """Port 993, IMAP with implicit TLS (RFC 8314)."""
+    managesieve: bool = True
+    """Port 4190, ManageSieve with STARTTLS (RFC 5804): mail clients edit filters by it."""
+    spam_is_read: bool = True
+    """Mail that is filed as spam is marked read (Sieve fileinto :flags): Spam shows nothing new."""
     connections_per_user: int = _whole(50, 1, 10000)
     """Dovecot mail_max_userip_connections, a user and address."""
 

@@ -86,6 +86,7 @@ def _tell(machine: Machine, subject: Subject) -> None:
         (143, "IMAP, STARTTLS"),
         (465, "SMTP, SSL/TLS"),
         (587, "SMTP, STARTTLS"),
+        (4190, "Sieve, STARTTLS"),
     ):
         if port in machine.ports:
             print(f"  {what:15} port {machine.ports[port]}")

@@ -1,16 +1,22 @@
-"""Dovecot: IMAP, delivery by LMTP, and the check of every login."""
+"""Dovecot: IMAP, delivery by LMTP with filters and quotas, and the check of every login."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Port, State, Unit, User
+from pyinfra_deploys.room import Attributes, Port, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-PACKAGES = ("dovecot-imapd", "dovecot-lmtpd", "dovecot-mysql")
+PACKAGES = (
+    "dovecot-imapd",
+    "dovecot-lmtpd",
+    "dovecot-managesieved",
+    "dovecot-mysql",
+    "dovecot-sieve",
+)
 USERS = (
     User(name="dovecot", id=125, home="/usr/lib/dovecot", comment="Dovecot mail server"),
     User(name="dovenull", id=126, comment="Dovecot login user"),
@@ -19,14 +25,20 @@ USERS = (
     User(name="vmail", id=5000, home="/var/vmail", comment="Owner of all mail"),
 )
 PORTS = (
-    Port(number=143, name="imap", tls="starttls"),
+    Port(number=143, name="imap", tls="starttls", setting="dovecot.imap"),
     Port(number=993, name="imaps", tls="implicit", setting="dovecot.imaps"),
+    Port(number=4190, name="sieve", tls="starttls", setting="dovecot.managesieve"),
 )
 UNITS = (Unit(name="dovecot.service"),)
 STATE = (
     State(path="/var/vmail", kind="precious"),
     State(path="/var/lib/dovecot", kind="rebuildable"),
 )
+_PROGRAM = Attributes(mode="0755")
+FILES = {
+    "/usr/lib/postolka/dovecot-sieve": _PROGRAM,
+    "/usr/sbin/postolka-quota": _PROGRAM,
+}
 
 
 @deploy("Dovecot")

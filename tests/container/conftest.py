@@ -111,6 +111,11 @@ def ssh(machine: Machine, command: str, *, timeout_seconds: float = 60) -> str:
     return done.stdout
 
 
+def sql(machine: Machine, statement: str) -> str:
+    """Have the database's root run a statement that has no quotation marks but single ones."""
+    return ssh(machine, f'sudo mariadb --skip-column-names postfixadmin --execute "{statement}"')
+
+
 @pytest.fixture(scope="session")
 def built() -> Built:
     """Return the checkout's root, built if the store hasn't got it."""

@@ -13,7 +13,13 @@ from tests.unit.test_lock import SUITES, a_package
 if TYPE_CHECKING:
     from pathlib import Path
 
-WANTED = {"image": ("postfix",), "kernel": ("linux-image-amd64",), "tools": (), "lab": ()}
+WANTED = {
+    "image": ("postfix",),
+    "kernel": ("linux-image-amd64",),
+    "tools": (),
+    "lab": (),
+    "clients": (),
+}
 LOCK = lock.Lock(suites=SUITES, wanted=WANTED, packages=(a_package(),))
 
 

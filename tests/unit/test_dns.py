@@ -23,6 +23,7 @@ _PORTS = (
     Port(number=465, name="submissions", tls="implicit"),
     Port(number=587, name="submission", tls="starttls"),
     Port(number=993, name="imaps", tls="implicit"),
+    Port(number=4190, name="sieve", tls="starttls"),
 )
 _FRAME = "@ 300 IN SOA ns hostmaster 1 1 1 1 1\n@ 300 IN NS ns\nns 300 IN A 192.0.2.1\n"
 
@@ -69,7 +70,7 @@ def test_forged_mail_is_refused_by_policy(zone: dns.zone.Zone) -> None:
     assert text == '"v=DMARC1; p=reject; rua=mailto:postmaster@example.test"'
 
 
-@pytest.mark.parametrize("port", [25, 143, 465, 587, 993])
+@pytest.mark.parametrize("port", [25, 143, 465, 587, 993, 4190])
 def test_tlsa_holds_this_key_and_the_next(zone: dns.zone.Zone, port: int) -> None:
     """On each port that speaks TLS, and on no other."""
     tls = parse(instances.made().user_data).tls
@@ -84,6 +85,7 @@ def test_clients_find_their_server(zone: dns.zone.Zone) -> None:
     assert _texts(zone, "_imap._tcp", "SRV") == ["10 1 143 mail"]
     assert _texts(zone, "_submissions._tcp", "SRV") == ["0 1 465 mail"]
     assert _texts(zone, "_submission._tcp", "SRV") == ["10 1 587 mail"]
+    assert _texts(zone, "_sieve._tcp", "SRV") == ["0 1 4190 mail"]
 
 
 def test_authority_is_named(zone: dns.zone.Zone) -> None:
@@ -95,7 +97,7 @@ def test_rooms_ports_are_published() -> None:
     """The server's real ports, and the text as an operator sees it."""
     text = records.zone(EXAMPLE, server.ports(Settings()))
     check("dns", "zone", text)
-    for port in (25, 143, 465, 587, 993):
+    for port in (25, 143, 465, 587, 993, 4190):
         assert f"_{port}._tcp.mail.example.test. 300 IN TLSA 3 1 1 " in text
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
 from pyinfra_deploys import dovecot
 from pyinfra_deploys.room import ports, read
-from pyinfra_deploys.settings import DovecotSettings, Settings
+from pyinfra_deploys.settings import DovecotSettings, PostfixSettings, Settings
 from tests.unit import golden
 
 _PATH = "/etc/dovecot/dovecot.conf"
+_SPAM = "/usr/share/postolka/sieve/spam.sieve"
 
 
 def _with(settings: DovecotSettings) -> Settings:
@@ -35,12 +38,19 @@ def test_versions_come_first() -> None:
     ]
 
 
-def test_implicit_tls_can_be_switched_off() -> None:
-    """dovecot.imaps off: no port 993, neither open nor in the list of ports."""
-    settings = _with(DovecotSettings(imaps=False))
+@pytest.mark.parametrize(
+    ("setting", "listener", "number"),
+    [("imap", "imap", 143), ("imaps", "imaps", 993), ("managesieve", "sieve", 4190)],
+)
+def test_each_listener_can_be_switched_off(setting: str, listener: str, number: int) -> None:
+    """No listener, and none in the list of ports that the firewall and the DNS are made from."""
+    settings = replace(Settings(), dovecot=DovecotSettings(**{setting: False}))
     text = golden.rendered(dovecot, settings=settings)[_PATH]
-    assert "inet_listener imaps {\n    port = 0\n" in text
-    assert [port.number for port in ports([read(dovecot)], settings)] == [143]
+    open_ones = dict(re.findall(r"inet_listener (\S+) \{\n\s+port = ([1-9]\d*)\n", text))
+    assert listener not in open_ones
+    rest = [port.number for port in dovecot.PORTS if port.number != number]
+    assert sorted(map(int, open_ones.values())) == rest
+    assert [port.number for port in ports([read(dovecot)], settings)] == rest
 
 
 def test_listeners_are_the_rooms_ports() -> None:
@@ -60,9 +70,30 @@ def test_inactive_accounts_are_unknown() -> None:
     """Each query asks for an active mailbox in an active domain."""
     text = golden.rendered(dovecot)[_PATH]
     queries = re.findall(r"^ +(?:iterate_)?query = (.+)$", text, re.MULTILINE)
-    assert len(queries) == 3
+    assert len(queries) == 4
     for query in queries:
-        assert query.endswith("mailbox.active = 1 AND domain.active = 1")
+        assert "mailbox.active = 1 AND domain.active = 1" in query
+
+
+def test_whole_mail_is_the_grace_of_a_delivery() -> None:
+    """What RCPT let through without its size fits, whatever the largest mail is."""
+    settings = replace(Settings(), postfix=PostfixSettings(message_size_limit_mib=80))
+    text = golden.rendered(dovecot, settings=settings)[_PATH]
+    assert "\n  quota_storage_grace = 81M\n" in text
+
+
+@pytest.mark.parametrize(("is_read", "flags"), [(True, ':flags "\\\\Seen" '), (False, "")])
+def test_spam_is_marked_read_by_setting(is_read: bool, flags: str) -> None:  # noqa: FBT001 - pytest's
+    """dovecot.spam_is_read is a flag of the script that files spam, and nothing else."""
+    script = golden.baked(dovecot, _with(DovecotSettings(spam_is_read=is_read)))[_SPAM].decode()
+    assert f'fileinto {flags}"Spam";' in script
+    assert ("imap4flags" in script) is is_read
+
+
+def test_no_filter_may_reject() -> None:
+    """After the queue a refusal would be a bounce to a sender who may be forged."""
+    text = golden.rendered(dovecot)[_PATH]
+    assert "sieve_extensions {\n  reject = no\n}" in text
 
 
 def test_no_login_without_tls() -> None:

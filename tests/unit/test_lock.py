@@ -22,7 +22,13 @@ SUITES = (
         date="2026-02-01T00:00:07Z",
     ),
 )
-WANTED = {"image": ("postfix",), "kernel": ("linux-image-amd64",), "tools": (), "lab": ("bind9",)}
+WANTED = {
+    "image": ("postfix",),
+    "kernel": ("linux-image-amd64",),
+    "tools": (),
+    "lab": ("bind9",),
+    "clients": (),
+}
 _names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,12}", fullmatch=True)
 _packages = st.builds(
     Package,

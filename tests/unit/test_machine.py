@@ -17,10 +17,10 @@ from tests.unit import instances
 def test_settings_out_of_range_are_named() -> None:
     """Each by the key that it has in group_data."""
     with pytest.raises(DeployError) as caught:
-        machine.of_host({"postfix_message_size_limit_mib": 0, "dovecot_imap": True})
+        machine.of_host({"postfix_message_size_limit_mib": 0, "dovecot_pop3": True})
     assert str(caught.value).splitlines()[:3] == [
         "host data: 2 problems",
-        "  dovecot_imap: no such setting",
+        "  dovecot_pop3: no such setting",
         "  postfix_message_size_limit_mib: must be 1 to 1024, not 0",
     ]
 

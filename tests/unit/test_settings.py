@@ -40,11 +40,11 @@ def test_all_problems_are_reported_at_once_sorted_by_path() -> None:
             {
                 "postfix_submissions": 1,
                 "postfix_message_size_limit_mib": 0,
-                "dovecot_imap": True,
+                "dovecot_pop3": True,
             }
         )
     assert [str(problem) for problem in caught.value.problems] == [
-        "dovecot_imap: no such setting",
+        "dovecot_pop3: no such setting",
         "postfix_message_size_limit_mib: must be 1 to 1024, not 0",
         "postfix_submissions: must be bool, not int",
     ]
@@ -92,8 +92,8 @@ def test_a_hosts_connection_data_are_no_settings() -> None:
     )
     assert parsed.ssh.root_login
     assert not parsed.dovecot.imaps
-    with pytest.raises(ProblemsError, match="dovecot_imap: no such setting"):
-        settings.of_host({"dovecot_imap": False})
+    with pytest.raises(ProblemsError, match="dovecot_pop3: no such setting"):
+        settings.of_host({"dovecot_pop3": False})
 
 
 def test_settings_go_into_the_manifest_as_plain_data() -> None:

@@ -42,11 +42,17 @@ GRANT SELECT (address, goto, domain, active)
 GRANT SELECT (alias_domain, target_domain, active)
   ON postfixadmin.alias_domain TO 'postfix'@'localhost';
 
--- dovecot: who may log in, and how much fits.
+-- dovecot: who may log in, how much fits, and into whose mailbox an alias leads.
 GRANT SELECT (username, password, local_part, domain, quota, active)
   ON postfixadmin.mailbox TO 'dovecot'@'localhost';
 GRANT SELECT (domain, active)
   ON postfixadmin.domain TO 'dovecot'@'localhost';
+GRANT SELECT (address, goto, active)
+  ON postfixadmin.alias TO 'dovecot'@'localhost';
+GRANT SELECT (alias_domain, target_domain, active)
+  ON postfixadmin.alias_domain TO 'dovecot'@'localhost';
+GRANT SELECT (username, bytes)
+  ON postfixadmin.quota2 TO 'dovecot'@'localhost';
 
 -- dovecot_quota: what each mailbox holds, for PostfixAdmin to show.
 GRANT SELECT, INSERT, UPDATE, DELETE
