@@ -34,8 +34,12 @@ APEXES = frozenset(
 #: Where an address is put, and a domain, if nobody says where: as a known source of spam.
 ADDRESS_LISTS = {"zen.spamhaus.org": ("127.0.0.2", "127.0.0.4")}
 DOMAIN_LISTS = {"dbl.spamhaus.org": ("127.0.1.2",), "multi.uribl.com": ("127.0.0.2",)}
-#: What a list answers, about everything, to whoever asks through a public resolver.
-REFUSED = "127.255.255.254"
+#: What each answers, about everything, to whoever asks through a public resolver.
+REFUSALS = {
+    "zen.spamhaus.org": ("127.255.255.254",),
+    "dbl.spamhaus.org": ("127.255.255.254",),
+    "multi.uribl.com": ("127.0.0.1",),
+}
 EVERYTHING = "*"
 _ANSWERS = ip_network("127.0.0.0/8")
 #: An entry that comes or goes is seen at once.
@@ -59,15 +63,16 @@ class Entry:
 def entries(subject: str, where: str | None, answers: tuple[str, ...]) -> dict[Entry, list[str]]:
     """Return the entries that put `subject` on the list `where`, or on the usual ones.
 
-    Without `answers` it gets each list's usual ones. Raises PostolkaError for what no list can say.
+    Without `answers` it gets each list's usual ones; for everything (`*`), those with which a list
+    refuses to answer. Raises PostolkaError for what no list can say.
     """
-    usual = ADDRESS_LISTS if _is_address(subject) or subject == EVERYTHING else DOMAIN_LISTS
-    every = {**ADDRESS_LISTS, **DOMAIN_LISTS} if subject == EVERYTHING else usual
+    usual = ADDRESS_LISTS if _is_address(subject) else DOMAIN_LISTS
+    usual = REFUSALS if subject == EVERYTHING else usual
     for answer in answers:
         if not _is_address(answer) or ip_address(answer) not in _ANSWERS:
             hint = "lists answer with an address in 127.0.0.0/8 (RFC 5782, 2.1)"
             raise PostolkaError(answer, "is no answer of a blocklist", hint=hint)
-    lists = [where] if where else sorted(every)
+    lists = [where] if where else sorted(usual)
     found = {}
     for name in lists:
         entry = Entry(name.rstrip(".").lower(), subject.rstrip(".").lower())
@@ -76,7 +81,7 @@ def entries(subject: str, where: str | None, answers: tuple[str, ...]) -> dict[E
         except dns.exception.DNSException as error:
             problem = f"neither an address nor a domain: {error}"
             raise PostolkaError(subject, problem) from error
-        found[entry] = list(answers or every.get(entry.where, ("127.0.0.2",)))
+        found[entry] = list(answers or usual.get(entry.where, ("127.0.0.2",)))
     return found
 
 

@@ -17,6 +17,8 @@ from postolka.processes import program
 _INSIDE = nameserver.DIRECTORY
 _SCRIPT = Path(__file__).with_name("outside.sh")
 _SMTP = 25
+_NTP = 123
+_PYZOR = 24441
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +28,13 @@ class Inhabitant:
     service: Service
     host: world.Host
     port: int
-    """TCP; 0: UDP only, and so not seen."""
+    is_udp: bool = False
 
     def is_up(self, where: int) -> bool:
-        """Return whether it answers, asked from the namespace `where`."""
-        return not self.port or services.answers(where, self.host.ipv4, self.port)
+        """Return whether it answers `where`; by UDP, whether it listens."""
+        if self.is_udp:
+            return services.listens(self.service.where, self.port)
+        return services.answers(where, self.host.ipv4, self.port)
 
 
 def every(directory: Path, outside: int, strangers: int) -> list[Inhabitant]:
@@ -40,8 +44,10 @@ def every(directory: Path, outside: int, strangers: int) -> list[Inhabitant]:
         Inhabitant(service=_sink(directory, strangers), host=world.SINK, port=_SMTP),
         Inhabitant(service=_acme(directory, strangers), host=world.ACME, port=acme.PORT),
         Inhabitant(service=_mirror(directory, strangers), host=world.MIRROR, port=mirror.PORT),
-        Inhabitant(service=_ntp(directory, strangers), host=world.NTP, port=0),
-        Inhabitant(service=_pyzor(directory, strangers), host=world.PYZOR, port=0),
+        Inhabitant(service=_ntp(directory, strangers), host=world.NTP, port=_NTP, is_udp=True),
+        Inhabitant(
+            service=_pyzor(directory, strangers), host=world.PYZOR, port=_PYZOR, is_udp=True
+        ),
         Inhabitant(service=_razor(strangers), host=world.RAZOR, port=razor.PORT),
     ]
 

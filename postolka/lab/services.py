@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka import namespace
@@ -17,7 +18,6 @@ from postolka.run import ENVIRONMENT, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from postolka.tools import Tools
 
@@ -117,3 +117,10 @@ def answers(where: int, address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def listens(where: int, port: int) -> bool:
+    """Return whether something in the namespace `where` takes UDP there, at an IPv4 address."""
+    with namespace.entered(where):
+        table = Path("/proc/thread-self/net/udp").read_text(encoding="ascii")
+    return any(line.split()[1].endswith(f":{port:04X}") for line in table.splitlines()[1:])

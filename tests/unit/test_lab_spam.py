@@ -40,16 +40,17 @@ def test_blocked_subject_is_on_the_usual_lists(
 
 def test_answer_and_list_can_be_chosen() -> None:
     """Any list, and what it answers."""
-    found = blocklists.entries("192.0.2.1", "bl.example.org.", ("127.255.255.254",))
-    assert _answers(found)["1.2.0.192.bl.example.org."] == {blocklists.REFUSED}
+    found = blocklists.entries("192.0.2.1", "bl.example.org.", ("127.0.0.9",))
+    assert _answers(found)["1.2.0.192.bl.example.org."] == {"127.0.0.9"}
 
 
 def test_list_that_answers_everything_has_no_other_name() -> None:
     """A name that exists would hide the wildcard from what is below it."""
     blocked = blocklists.entries("mail.evil.example", "dbl.spamhaus.org", ())
-    blocked |= blocklists.entries("*", "dbl.spamhaus.org", (blocklists.REFUSED,))
+    blocked |= blocklists.entries("*", "dbl.spamhaus.org", ())
     found = _answers(blocked)
     assert [name for name in found if "dbl.spamhaus.org" in name] == ["*.dbl.spamhaus.org."]
+    assert found["*.dbl.spamhaus.org."] == {"127.255.255.254"}
     assert "2.0.0.127.zen.spamhaus.org." in found
 
 
