@@ -111,6 +111,7 @@ def _publish(
     for name, file in plain.items():
         files.write(paths.etc / name, file)
     _write_tls(paths, instance)
+    _note_database(paths, system, instance)
     _write_dkim(paths, system, instance)
     system.relabel([paths.etc, paths.tls, paths.dkim])
     for top in directories:
@@ -163,6 +164,17 @@ def _write_tls(paths: Paths, instance: Instance) -> None:
     _write(paths.tls / "key.pem", key.encode("ascii"))
     _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))
+
+
+def _note_database(paths: Paths, system: System, instance: Instance) -> None:
+    """Let the daemons reach a database elsewhere, and have this machine's own rest."""
+    database = instance.database
+    if not database.host:
+        paths.elsewhere.unlink(missing_ok=True)
+        return
+    _write(paths.database_ca, database.ca_pem.encode("ascii"), mode=0o644)
+    _write(paths.elsewhere, f"{database.host}\n".encode("ascii"), is_durable=True)
+    system.open_database(database.port)
 
 
 def _write_dkim(paths: Paths, system: System, instance: Instance) -> None:

@@ -8,6 +8,7 @@ deletes in SQL stays changed or deleted.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from postolka.instance.paths import Paths
 
 _SOCKET = "/run/mysqld/mysqld.sock"
+_CONNECT_SECONDS = 10
 _BYTES_IN_MIB = 1 << 20
 _PREPARE = """\
 CREATE DATABASE IF NOT EXISTS postfixadmin CHARACTER SET utf8mb4;
@@ -42,13 +44,32 @@ def apply(paths: Paths) -> None:
     Raises PostolkaError with the server's words where it refuses a statement.
     """
     instance = parse(paths.kept.read_bytes(), where=str(paths.kept))
-    _run(_PREPARE)
-    if not _has_schema():
-        # It may be there by half: its tables are made where they are missing, the version last.
-        _run(f"USE postfixadmin;\n{paths.schema.read_text(encoding='utf-8')}")
-    if paths.grants.exists():
-        _run(paths.grants.read_text(encoding="utf-8"))
-    _run(seeds(instance))
+    server = Server(paths, instance)
+    # The local one sees by its condition whether it is wanted; without a change nothing happens.
+    verb = "restart" if instance.database.host else "start"
+    subprocess.run(["systemctl", verb, "mariadb.service"], check=False)
+    if instance.database.host:
+        if not server.has_schema():
+            problem = "has not been prepared for this server"
+            hint = "postolka-instance database --print, and let its administrator run that"
+            raise PostolkaError(f"database {instance.database.host}", problem, hint=hint)
+    else:
+        server.run(_PREPARE)
+        if not server.has_schema():
+            server.run(_schema(paths))
+        if paths.grants.exists():
+            server.run(paths.grants.read_text(encoding="utf-8"))
+    server.run(seeds(instance))
+
+
+def preparation(paths: Paths) -> str:
+    """Return the SQL by which its administrator prepares a database elsewhere; it holds secrets."""
+    return f"{_PREPARE}{_schema(paths)}{paths.grants.read_text(encoding='utf-8')}"
+
+
+def _schema(paths: Paths) -> str:
+    """Return the tables; they may be there by half, each is made where it is missing."""
+    return f"USE postfixadmin;\n{paths.schema.read_text(encoding='utf-8')}"
 
 
 def seeds(instance: Instance) -> str:
@@ -109,16 +130,38 @@ def _literal(text: str) -> str:
     return f"_ascii X'{text.encode('ascii').hex()}'"
 
 
-def _has_schema() -> bool:
-    return _run(_TABLES).strip() == "1" and _run(_VERSION).strip() != "0"
+class Server:
+    """The database that the instance has: its own by the socket as root, or another by TLS."""
 
+    def __init__(self, paths: Paths, instance: Instance) -> None:
+        database = instance.database
+        self._environment = dict(os.environ)
+        self._argv = ["mariadb", "--no-defaults"]
+        if database.host:
+            self._environment["MYSQL_PWD"] = database.postfixadmin
+            self._argv += ["--user=postfixadmin", f"--host={database.host}"]
+            self._argv += [f"--port={database.port}", f"--ssl-ca={paths.database_ca}"]
+            self._argv += ["--ssl-verify-server-cert", f"--connect-timeout={_CONNECT_SECONDS}"]
+        else:
+            self._argv += ["--user=root", f"--socket={_SOCKET}"]
+        self._argv += ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
 
-def _run(sql: str) -> str:
-    argv = ["mariadb", "--no-defaults", "--user=root", f"--socket={_SOCKET}"]
-    argv += ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
-    done = subprocess.run(argv, input=sql, capture_output=True, text=True, check=False)
-    if done.returncode:
-        # The server names the line and the word it stopped at; the statement may hold a secret.
-        problem = done.stderr.strip().splitlines()[-1:] or ["gave no answer"]
-        raise PostolkaError("database", problem[0].partition(" near ")[0])
-    return done.stdout
+    def has_schema(self) -> bool:
+        """Say whether PostfixAdmin's tables are there, to the last."""
+        return self.run(_TABLES).strip() == "1" and self.run(_VERSION).strip() != "0"
+
+    def run(self, sql: str) -> str:
+        """Run statements and return what they give. Raises PostolkaError."""
+        done = subprocess.run(
+            self._argv,
+            input=sql,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+        )
+        if done.returncode:
+            # The server names the line and the word it stopped at; the statement may hold a secret.
+            problem = done.stderr.strip().splitlines()[-1:] or ["gave no answer"]
+            raise PostolkaError("database", problem[0].partition(" near ")[0])
+        return done.stdout

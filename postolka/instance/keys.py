@@ -67,10 +67,10 @@ def problem(text: str, algorithm: str) -> str | None:
     return None
 
 
-def pem(text: str) -> str:
-    """Return the key in `text` as a PEM document."""
+def pem(text: str, label: str = "PRIVATE KEY") -> str:
+    """Return the key in `text`, or with another label what that names, as a PEM document."""
     body = "\n".join(textwrap.wrap(text, 64))
-    return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
+    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"
 
 
 def spki(text: str) -> bytes:

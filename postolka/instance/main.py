@@ -49,7 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     check = verb("check", _check, "validate instance data, and list every problem")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
     verb("render", _render, "configure the machine from its data (run at each boot)")
-    verb("database", _database, "bring accounts, tables and seeds into the database (at boot)")
+    base = verb(
+        "database", _database, "bring accounts, tables and seeds into the database (at boot)"
+    )
+    base.add_argument(
+        "--print", action="store_true", help="show the SQL that prepares a database elsewhere"
+    )
     verb("ready", _ready, "wait for the server, then say on the console what became of it")
     return parser
 
@@ -87,10 +92,13 @@ def _render(_: argparse.Namespace) -> int:
     return 0
 
 
-def _database(_: argparse.Namespace) -> int:
+def _database(arguments: argparse.Namespace) -> int:
     from postolka.instance import database  # noqa: PLC0415
 
-    database.apply(Paths())
+    if arguments.print:
+        print(database.preparation(Paths()), end="")  # noqa: T201
+    else:
+        database.apply(Paths())
     return 0
 
 

@@ -86,7 +86,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Passwords of the database's accounts; each field is the account's name."""
+    """Where the database is, and the passwords of its accounts under the accounts' names."""
 
     postfix: Secret
     """Reads domains, mailboxes and aliases."""
@@ -98,6 +98,26 @@ class Database:
     """Owns the tables' rows."""
     amavis: Secret
     """Reads which domains there are."""
+    host: str = ""
+    """Another machine's MariaDB, a name or an address; empty: this machine's own, by its socket."""
+    port: int = 3306
+    ca_certificate: str = ""
+    """Base64 of the DER certificate that vouches for `host`; it is reached by TLS only."""
+
+    @property
+    def ca_pem(self) -> str:
+        """The certificate as a PEM document."""
+        return keys.pem(self.ca_certificate, "CERTIFICATE")
+
+    @property
+    def address(self) -> str:
+        """Host and port as daemons write them together."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def clients(self) -> str:
+        """From which hosts the accounts may come, as SQL has it after the @."""
+        return "%" if self.host else "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

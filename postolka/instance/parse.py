@@ -146,7 +146,19 @@ def _tls(node: Node) -> model.Tls | None:
 
 def _database(node: Node) -> model.Database | None:
     names = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis")
-    return _record(node, model.Database, dict.fromkeys(names, _secret(grammar.password)))
+    found = _record(
+        node,
+        model.Database,
+        dict.fromkeys(names, _secret(grammar.password)),
+        {
+            "host": _text(grammar.host_or_address),
+            "port": _whole(1, _SHORT),
+            "ca_certificate": _text(grammar.certificate),
+        },
+    )
+    if isinstance(node.value, dict) and ("host" in node.value) != ("ca_certificate" in node.value):
+        node.complain("host and ca_certificate go together: another machine is reached by TLS only")
+    return found
 
 
 def _account(node: Node) -> model.Account | None:

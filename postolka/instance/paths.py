@@ -73,6 +73,16 @@ class Paths:
         return self.run / "tls"
 
     @property
+    def database_ca(self) -> Path:
+        """Certificate of the authority that vouches for a database elsewhere."""
+        return self.tls / "database.pem"
+
+    @property
+    def elsewhere(self) -> Path:
+        """There while the database is another machine's."""
+        return self.state / "database-elsewhere"
+
+    @property
     def dkim(self) -> Path:
         """Signing keys, one file each, in a directory for each domain."""
         return self.run / "dkim"

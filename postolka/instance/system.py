@@ -40,6 +40,9 @@ class System(Protocol):
     def set_hostname(self, name: str) -> None:
         """Make `name` the kernel's hostname."""
 
+    def open_database(self, port: int) -> None:
+        """Let those daemons that ask the database reach that port of other machines."""
+
     def say(self, text: str) -> None:
         """Write lines to the console, each marked as ours."""
 
@@ -83,6 +86,10 @@ class Machine:
         """Set it in the kernel only: the image's /etc/hostname stays as it is."""
         if socket.gethostname() != name:
             socket.sethostname(name)
+
+    def open_database(self, port: int) -> None:
+        """Add it to the firewall's set; one that is there already is no error (nft(8))."""
+        _run("nft", "add", "element", "inet", "postolka", "database", f"{{ {port} }}")
 
     def say(self, text: str) -> None:
         """Write to standard output (the journal) and to the console, if there is one."""

@@ -37,6 +37,7 @@ class Recorder:
 
     bound: dict[Path, Path] = field(default_factory=dict)
     hostname: str = ""
+    database_port: int = 0
 
     def ids(self, user: str, group: str) -> tuple[int, int]:
         """Everything belongs to whoever runs the test."""
@@ -66,6 +67,10 @@ class Recorder:
     def set_hostname(self, name: str) -> None:
         """Note it."""
         self.hostname = name
+
+    def open_database(self, port: int) -> None:
+        """Note it."""
+        self.database_port = port
 
     def say(self, text: str) -> None:
         """Nobody listens."""

@@ -10,6 +10,7 @@ import yaml
 
 from postolka import identity
 from postolka.instance import document
+from postolka.instance.certificate import self_signed
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
 
@@ -35,6 +36,13 @@ def data(**changes: object) -> dict[str, Any]:
     """Return the data as plain values, top-level fields replaced; None takes a field away."""
     values: dict[str, Any] = {**copy.deepcopy(_loaded()), **changes}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def certificate() -> str:
+    """Return a certificate as it stands in data."""
+    tls = _loaded()["tls"]["key"]
+    pem = self_signed(tls, ("ca.test",))
+    return "".join(pem.splitlines()[1:-1])
 
 
 def dumped(values: object) -> bytes:

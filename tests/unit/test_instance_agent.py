@@ -52,6 +52,23 @@ def test_good_data_configure_the_machine(paths: Paths) -> None:
     assert json.loads(paths.report.read_text())["hostname"] == "mail.example.test"
 
 
+def test_database_elsewhere_is_noted_and_let_through(paths: Paths) -> None:
+    """Its port in the firewall, its authority for the daemons, and a note for the local one."""
+    values = instances.data()
+    elsewhere = {"host": "db.test", "port": 3316, "ca_certificate": instances.certificate()}
+    offer(paths, instances.dumped({**values, "database": {**values["database"], **elsewhere}}))
+    system = Recorder()
+    assert agent.boot(paths, system).problems == ()
+    assert system.database_port == 3316
+    assert paths.elsewhere.read_text() == "db.test\n"
+    assert paths.database_ca.read_text().startswith("-----BEGIN CERTIFICATE-----\n")
+    offer(paths, instances.dumped({**values, "serial": values["serial"] + 1}))
+    system = Recorder()
+    agent.boot(paths, system)
+    assert not system.database_port
+    assert not paths.elsewhere.exists()
+
+
 def test_second_run_changes_nothing(paths: Paths) -> None:
     """The same data give the same bytes, and no file is even written again."""
     offer(paths, instances.yaml_data())

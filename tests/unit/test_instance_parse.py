@@ -111,6 +111,17 @@ def test_wrong_value_is_named_by_its_path(changes: dict[str, Any], path: str) ->
     assert path in problems(instances.data(**changes))
 
 
+@pytest.mark.parametrize("field", ["host", "ca_certificate"])
+def test_database_elsewhere_is_vouched_for(field: str) -> None:
+    """Neither a machine without its authority nor an authority without a machine."""
+    values = instances.data()
+    good = {"host": "db.example.test", "ca_certificate": instances.certificate()}
+    values["database"] |= good
+    assert parse(instances.dumped(values)).database.address == "db.example.test:3306"
+    del values["database"][field]
+    assert set(problems(values)) == {"database"}
+
+
 def test_keys_are_those_that_they_should_be() -> None:
     """A key of another kind or size, or one that is no key, is refused."""
     values = instances.data()

@@ -1,0 +1,132 @@
+"""A MariaDB on another machine, reached by TLS: every daemon uses it, and the local one is off."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import acceptance, container, machines, namespace
+from postolka.lab import services, world
+from postolka.run import ENVIRONMENT, run
+from tests import started
+from tests.container.conftest import new_instance, ssh
+from tests.image.overlay import mounted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from postolka.machines import Machine
+    from tests.container.conftest import Boots, Instance
+
+_NAME = "db.elsewhere.example"
+_HOST = world.stranger(90)
+#: Not the usual one: the firewall opens what the data say.
+_PORT = 3316
+_START_SECONDS = 60
+#: Made in the root that the database runs in: an authority, and a certificate by it.
+_CERTIFICATES = f"""
+set -eu
+cd /db
+new="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+openssl req -x509 $new -days 30 -subj /CN=Database -keyout ca.key -out ca.pem
+openssl req $new -subj /CN={_NAME} -keyout key.pem -out request.pem
+echo subjectAltName=DNS:{_NAME} >extensions
+openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 30 \\
+    -extfile extensions -out cert.pem
+openssl x509 -in ca.pem -outform DER -out ca.der
+mariadb-install-db --rpm --cross-bootstrap --skip-test-db --user=mysql --datadir=/db/data \\
+    --auth-root-authentication-method=socket --auth-root-socket-user=root
+chown -R mysql:mysql /db
+"""
+_SERVER = (
+    *("mariadbd", "--no-defaults", "--user=mysql", "--datadir=/db/data", "--socket=/db/socket"),
+    *("--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M", "--skip-name-resolve"),
+    *(f"--bind-address={_HOST.ipv4}", f"--port={_PORT}"),
+    *("--ssl-cert=/db/cert.pem", "--ssl-key=/db/key.pem", "--ssl-ca=/db/ca.pem"),
+)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run a database among the strangers, from the image's own packages; return its root."""
+    lab = boots.lab
+    with mounted(boots.built.root_layers, tmp_path_factory.mktemp("elsewhere")) as root:
+        (root / "db").mkdir()
+        subprocess.run(["mount", "--bind", "/dev", root / "dev"], check=True)
+        try:
+            run(["chroot", str(root), "sh", "-c", _CERTIFICATES])
+            server = subprocess.Popen(
+                [*namespace.argv(lab.strangers), "chroot", root, *_SERVER],
+                env=dict(ENVIRONMENT),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                deadline = time.monotonic() + _START_SECONDS
+                while not services.answers(lab.strangers, _HOST.ipv4, _PORT):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.2)
+                lab.publish("elsewhere", f"{_NAME}. 300 IN A {_HOST.ipv4}\n")
+                yield root
+            finally:
+                server.terminate()
+                server.wait()
+        finally:
+            subprocess.run(["umount", "--lazy", root / "dev"], check=True)
+
+
+def _user_data(instance: Instance, root: Path) -> bytes:
+    certificate = base64.b64encode((root / "db/ca.der").read_bytes()).decode("ascii")
+    lines = f"database:\n  host: {_NAME}\n  port: {_PORT}\n  ca_certificate: {certificate}\n"
+    return instance.user_data.replace(b"\ndatabase:\n", f"\n{lines}".encode("ascii"))
+
+
+def _sql(root: Path, statements: str) -> str:
+    client = ["chroot", str(root), "mariadb", "--no-defaults", "--socket=/db/socket", "-N"]
+    return run(client, stdin=statements.encode()).decode()
+
+
+def _await_data(machine: Machine) -> None:
+    """Wait until the machine is configured; without its database it never is ready."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        with contextlib.suppress(AssertionError):
+            ssh(machine, "test -e /run/postolka/configured")
+            return
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def test_every_daemon_uses_a_database_elsewhere(
+    boots: Boots, elsewhere: Path, tmp_path: Path
+) -> None:
+    """Its administrator prepares it once; then mail flows, and nothing of it is kept here."""
+    instance = new_instance(tmp_path / "files", domain="elsewhere.test")
+    data = _user_data(instance, elsewhere)
+    request = boots.request(instance, tmp_path / "state", data)
+    with started.running("container", container.start, request) as machine:
+        _await_data(machine)
+        _sql(elsewhere, ssh(machine, "sudo postolka-instance database --print"))
+        ssh(machine, "sudo systemctl reset-failed postolka-database.service")
+        ssh(machine, "sudo systemctl restart postolka-database.service")
+    machine = container.run(boots.request(instance, tmp_path / "state", data))
+    try:
+        subject = acceptance.subject(machine, boots.lab, instance.directory)
+        acceptance.run(subject, lambda _promise, _seen: None)
+        assert ssh(machine, "systemctl is-active mariadb.service; true").strip() == "inactive"
+        deadline = time.monotonic() + _START_SECONDS
+        while "alice@elsewhere.test" not in _sql(elsewhere, "SELECT * FROM postfixadmin.quota2"):
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        # Every account comes by TLS, or not at all.
+        kinds = "SELECT DISTINCT ssl_type FROM mysql.user WHERE host='%'"
+        assert _sql(elsewhere, kinds).split() == ["ANY"]
+    finally:
+        machines.stop(machine.name)
