@@ -51,6 +51,8 @@ class Request(guest.Request):
     memory_mib: int = 2048
     more_disks: Sequence[Path] = ()
     """Raw images of disks that it has besides."""
+    clock: str = ""
+    """What its clock shows at power-on, as 2020-01-01T00:00:00 (UTC); empty: the right time."""
 
 
 def run(request: Request, *, progress: Callable[[str], None] | None = None) -> Machine:
@@ -99,6 +101,7 @@ def _command(directory: Path, state: Path, request: Request, seeded: seed.Seed) 
     disks += [f"format=raw,file={path.absolute()}" for path in request.more_disks]
     return [
         *_machine(request.memory_mib, state / _FLASH, request.disk),
+        *(("-rtc", f"base={request.clock}") if request.clock else ()),
         # Two boots of one state are one machine.
         "-uuid", str(uuid.uuid5(uuid.NAMESPACE_OID, str(state))),
         "-smbios", f"type=11,value={_SLOW}",
