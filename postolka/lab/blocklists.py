@@ -100,7 +100,9 @@ def zone(blocked: dict[Entry, list[str]]) -> str:
     for entry, answers in sorted(blocked.items()):
         if entry.subject == EVERYTHING or entry.where not in closed:
             lines += [f"{entry.name} {_TTL_SECONDS} IN A {answer}" for answer in answers]
-            lines.append(f'{entry.name} {_TTL_SECONDS} IN TXT "blocked by the lab"')
+            # SpamCop's is known by its name in the text.
+            text = f"blocked by {entry.where} of the lab"
+            lines.append(f'{entry.name} {_TTL_SECONDS} IN TXT "{text}"')
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -14,6 +14,7 @@ from postolka.lab import post, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from email.message import EmailMessage
 
     from postolka.acceptance import Subject
     from postolka.lab.client import Lab
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 #: Below a top-level domain that SpamAssassin takes for one.
 _DOMAIN = "evil-offers.com"
 _LISTED = 41
+#: Not one that postscreen asks: a client on it is heard.
+_LIST = "bl.spamcop.net"
+_RULE = "RCVD_IN_BL_SPAMCOP_NET"
 
 
 @pytest.fixture(autouse=True)
@@ -29,16 +33,24 @@ def forgotten(lab: Lab) -> Iterator[None]:
     """Afterwards the lists speak, and nobody is on them."""
     yield
     lab.silence()
-    for subject in (world.stranger(_LISTED).ipv4, _DOMAIN, "*"):
-        lab.unblock(subject)
+    lab.unblock(world.stranger(_LISTED).ipv4, where=_LIST)
+    lab.unblock(_DOMAIN)
+    lab.unblock(_DOMAIN, where="multi.surbl.org")
+    lab.unblock("*")
 
 
-def _delivered(subject: Subject, login: Login) -> dict[str, str]:
-    """Send a mail that names the domain from the listed address; return its X-Spam fields."""
+def _send(subject: Subject, login: Login) -> EmailMessage:
+    """Send a mail that names the domain from the address that tests list."""
     mail = compose(world.STRANGER, [login.address], "An offer")
     mail.set_content(f"Dear customer,\nlook at http://{_DOMAIN}/offer and be quick.\n")
     with post.stranger(subject.lab, subject.address, number=_LISTED) as client:
         client.sendmail(world.STRANGER, [login.address], bytes(mail))
+    return mail
+
+
+def _delivered(subject: Subject, login: Login) -> dict[str, str]:
+    """Send it and return its X-Spam fields, once it is in the inbox."""
+    mail = _send(subject, login)
     got = message_from_bytes(mailclient.wait_for(subject.server, login, mail["Message-ID"]))
     return {name: " ".join(str(got[name]).split()) for name in got if name.startswith("X-Spam")}
 
@@ -51,16 +63,38 @@ def test_listed_client_and_domain_add_their_scores(subject: Subject, alice: Logi
     """Each by its own rule; a mail that nobody knows has neither."""
     before = _delivered(subject, alice)
     assert "RCVD_IN_" not in before["X-Spam-Status"]
-    subject.lab.block(world.stranger(_LISTED).ipv4)
+    subject.lab.block(world.stranger(_LISTED).ipv4, where=_LIST)
     by_address = _delivered(subject, alice)
-    assert "RCVD_IN_SBL" in by_address["X-Spam-Status"]
+    assert _RULE in by_address["X-Spam-Status"]
     assert _score(by_address) > _score(before)
-    subject.lab.unblock(world.stranger(_LISTED).ipv4)
+    subject.lab.unblock(world.stranger(_LISTED).ipv4, where=_LIST)
     subject.lab.block(_DOMAIN)
     by_domain = _delivered(subject, alice)
     assert "URIBL_DBL_SPAM" in by_domain["X-Spam-Status"]
     assert "URIBL_BLACK" in by_domain["X-Spam-Status"]
     assert _score(by_domain) > _score(before)
+
+
+def test_mail_that_several_lists_know_is_in_spam(subject: Subject, alice: Login) -> None:
+    """Between the two levels it is marked, and delivered there."""
+    subject.lab.block(world.stranger(_LISTED).ipv4, where=_LIST)
+    subject.lab.block(_DOMAIN)
+    subject.lab.block(_DOMAIN, "127.0.0.64", where="multi.surbl.org")
+    mail = _send(subject, alice)
+    deadline = time.monotonic() + 60
+    found = b""
+    with mailclient.inbox(subject.server, alice) as client:
+        while not found:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+            client.select("Spam")
+            numbers = client.search(None, "HEADER", "Message-ID", f'"{mail["Message-ID"]}"')[1][0]
+            if numbers:
+                part = client.fetch(numbers.decode("ascii"), "(BODY.PEEK[])")[1][0]
+                found = part[1] if isinstance(part, tuple) else b""
+    fields = message_from_bytes(found)
+    assert fields["X-Spam-Flag"] == "YES"
+    assert 7 <= float(fields["X-Spam-Score"]) < 15
 
 
 def test_list_that_refuses_to_answer_counts_as_nothing(subject: Subject, alice: Login) -> None:
@@ -75,9 +109,9 @@ def test_list_that_refuses_to_answer_counts_as_nothing(subject: Subject, alice: 
 
 def test_mail_passes_while_lists_are_silent(subject: Subject, alice: Login) -> None:
     """Without their score, and not much later."""
-    subject.lab.block(world.stranger(_LISTED).ipv4)
+    subject.lab.block(world.stranger(_LISTED).ipv4, where=_LIST)
     subject.lab.silence("blocklists", "razor", "pyzor")
     begin = time.monotonic()
     fields = _delivered(subject, alice)
     assert time.monotonic() - begin < 60
-    assert "RCVD_IN_SBL" not in fields["X-Spam-Status"]
+    assert _RULE not in fields["X-Spam-Status"]
