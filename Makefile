@@ -4,7 +4,7 @@ PYTHON = python3
 POSTOLKA = .venv/bin/postolka
 SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
 
-help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make bench  how fast it is, beside plain mmdebstrap"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
+help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make bench  how fast it is, beside plain mmdebstrap and Debian's daemons"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
 
 setup: .venv/installed
 
@@ -18,7 +18,7 @@ soak: setup ; $(SUDO) .venv/bin/python -m pytest -m soak
 
 unit: setup ; .venv/bin/python -m pytest tests/unit tests/test_style.py
 
-# BENCH=--json prints the figures for a program.
+# BENCH=--json prints the figures for a program; BENCH="--only mail" measures one part.
 bench: setup ; $(SUDO) .venv/bin/python -m tests.bench $(BENCH)
 
 format: setup ; .venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -1,4 +1,6 @@
-"""Measure the generator beside plain mmdebstrap, in one run on one machine: `make bench`.
+"""Measure the generator beside plain mmdebstrap, and mail beside Debian's: `make bench`.
+
+All in one run on one machine, or one part of it.
 
 No figure is a test: it depends on the machine, and on what else that does meanwhile. Everything is
 made in a directory of its own, with the machine's cache of packages, and removed at the end.
@@ -16,20 +18,29 @@ from typing import TYPE_CHECKING
 
 from postolka import home
 from postolka.errors import PostolkaError
-from tests.bench import steps
+from tests.bench import mail, steps
 from tests.bench.figures import table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from tests.bench.figures import Figure
+
+#: What is measured: images, boots; and how mail flows.
+_PARTS: dict[str, Callable[[Path], Iterator[Figure]]] = {
+    "image": steps.all_of,
+    "mail": mail.all_of,
+}
 
 
 def main() -> int:
     """Measure, and print one table, or JSON."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--only", choices=_PARTS, help="one part of them")
     arguments = parser.parse_args()
     try:
-        figures = _measured()
+        figures = _measured([arguments.only] if arguments.only else list(_PARTS))
     except PostolkaError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command line
         return 1
@@ -38,12 +49,12 @@ def main() -> int:
     return 0
 
 
-def _measured() -> list[Figure]:
+def _measured(parts: Sequence[str]) -> list[Figure]:
     if os.geteuid():
         raise PostolkaError("bench", "only root can build and boot", hint="make bench")
     home.home().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=home.home()) as work:
-        return list(steps.all_of(Path(work)))
+        return [figure for part in parts for figure in _PARTS[part](Path(work, part))]
 
 
 if __name__ == "__main__":

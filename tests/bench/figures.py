@@ -28,7 +28,7 @@ class Figure:
     """Key of the plain data."""
     label: str
     value: float
-    unit: Literal["s", "MiB"] = "s"
+    unit: Literal["s", "MiB", "/s"] = "s"
     cpu_seconds: float | None = None
     """None where the work isn't done by children of this process."""
     yardstick: float | None = None

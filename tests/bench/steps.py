@@ -189,6 +189,7 @@ def machine(bench: Bench, yardstick: float, user_data: Path) -> Iterator[Figure]
 
 def all_of(work: Path) -> Iterator[Figure]:
     """Yield every figure, measured in the directory `work`."""
+    work.mkdir()
     locked = lock.parse((home.CHECKOUT / "postolka.lock").read_text(encoding="utf-8"))
     bench = Bench(checkouts.copy(work / "checkout", locked), work / "home")
     bench.home.mkdir()

@@ -66,8 +66,11 @@ echo stock >"$1/etc/hostname"
 """
 
 
-def root(lock: Lock, tools: Tools, store: Store, debs: Debs) -> Path:
-    """Return the root that every stock machine begins with, made if the store hasn't got it."""
+def root(lock: Lock, tools: Tools, store: Store, debs: Debs, more: tuple[str, ...] = ()) -> Path:
+    """Return the root that every stock machine begins with, made if the store hasn't got it.
+
+    `more`: names of further packages of the image's, configured as Debian does it.
+    """
     packages = lock.of(_SET)
 
     def make(path: Path) -> None:
@@ -75,7 +78,7 @@ def root(lock: Lock, tools: Tools, store: Store, debs: Debs) -> Path:
         repository.write(packages, debs, path / "repository", lock.source_date_epoch)
         source = f"deb [trusted=yes] copy:///build/repository {repository.SUITE} main"
         argv = ["mmdebstrap", "--mode=root", "--variant=apt", "--format=directory"]
-        argv += [f"--include={','.join(_PACKAGES)}", f"--customize-hook={_FINISH}"]
+        argv += [f"--include={','.join((*_PACKAGES, *more))}", f"--customize-hook={_FINISH}"]
         argv += ['--aptopt=APT::Install-Recommends "false"']
         tools.run(
             [*argv, repository.SUITE, "/build/out/root", source],
@@ -87,7 +90,7 @@ def root(lock: Lock, tools: Tools, store: Store, debs: Debs) -> Path:
         )
 
     hashes = [[p.name, p.sha256] for p in packages]
-    key = digest(["stock", 1, tools.key, hashes, _PACKAGES, _FINISH])
+    key = digest(["stock", 1, tools.key, hashes, (*_PACKAGES, *more), _FINISH])
     return store.realise("stock", key, make) / "root"
 
 
