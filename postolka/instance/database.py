@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 _SOCKET = "/run/mysqld/mysqld.sock"
 _CONNECT_SECONDS = 10
+_PRINT = "postolka-instance database --print"
+#: A unit of its own each time, systemd's limit on starts is for what fails at once.
+_AGAIN_SECONDS = 20
+_AGAIN = (
+    *("systemd-run", "--collect", "--description=Try the database elsewhere again"),
+    *(f"--on-active={_AGAIN_SECONDS}", "--timer-property=AccuracySec=1"),
+    *("/usr/bin/postolka-instance", "database"),
+)
 _BYTES_IN_MIB = 1 << 20
 _PREPARE = """\
 CREATE DATABASE IF NOT EXISTS postfixadmin CHARACTER SET utf8mb4;
@@ -41,25 +49,40 @@ _VERSION = "SELECT COUNT(*) FROM postfixadmin.config WHERE name='version';"
 def apply(paths: Paths) -> None:
     """Do it with the data that the machine was configured from.
 
-    Raises PostolkaError with the server's words where it refuses a statement.
+    Raises PostolkaError with the server's words where it refuses a statement. What is wrong with a
+    database elsewhere is noted for `status` instead, and it is tried again soon: no other image
+    would mend it.
     """
     instance = parse(paths.kept.read_bytes(), where=str(paths.kept))
     server = Server(paths, instance)
     # The local one sees by its condition whether it is wanted; without a change nothing happens.
     verb = "restart" if instance.database.host else "start"
     subprocess.run(["systemctl", verb, "mariadb.service"], check=False)
-    if instance.database.host:
-        if not server.has_schema():
-            problem = "has not been prepared for this server"
-            hint = "postolka-instance database --print, and let its administrator run that"
-            raise PostolkaError(f"database {instance.database.host}", problem, hint=hint)
-    else:
-        server.run(_PREPARE)
-        if not server.has_schema():
-            server.run(_schema(paths))
-        if paths.grants.exists():
-            server.run(paths.grants.read_text(encoding="utf-8"))
-    server.run(seeds(instance))
+    if not instance.database.host:
+        _prepare(server, paths)
+        server.run(seeds(instance))
+        return
+    try:
+        _check_prepared(server)
+        server.run(seeds(instance))
+        paths.database_problem.unlink(missing_ok=True)
+    except PostolkaError as error:
+        text = f"{error.problem}; a new one is prepared by what `{_PRINT}` shows"
+        paths.database_problem.write_text(text, encoding="utf-8")
+        subprocess.run(_AGAIN, check=False)
+
+
+def _prepare(server: Server, paths: Paths) -> None:
+    server.run(_PREPARE)
+    if not server.has_schema():
+        server.run(_schema(paths))
+    if paths.grants.exists():
+        server.run(paths.grants.read_text(encoding="utf-8"))
+
+
+def _check_prepared(server: Server) -> None:
+    if not server.has_schema():
+        raise PostolkaError("database", "has no tables")
 
 
 def preparation(paths: Paths) -> str:

@@ -83,6 +83,11 @@ class Paths:
         return self.state / "database-elsewhere"
 
     @property
+    def database_problem(self) -> Path:
+        """What is wrong with a database elsewhere; there only while something is."""
+        return self.run / "database-problem"
+
+    @property
     def dkim(self) -> Path:
         """Signing keys, one file each, in a directory for each domain."""
         return self.run / "dkim"

@@ -91,7 +91,7 @@ class Status:
 def read(paths: Paths) -> Status:
     """Look at the machine."""
     house = agent.load_house(paths)
-    report = json.loads(paths.report.read_bytes()) if paths.report.exists() else {}
+    report = _report(paths)
     is_configured = paths.configured.exists()
     found = units.states(
         [
@@ -118,6 +118,15 @@ def read(paths: Paths) -> Status:
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
     )
+
+
+def _report(paths: Paths) -> dict[str, Any]:
+    """Return what the agent left, with what is wrong with a database elsewhere."""
+    report: dict[str, Any] = json.loads(paths.report.read_bytes()) if paths.report.exists() else {}
+    if paths.database_problem.exists():
+        text = paths.database_problem.read_text(encoding="utf-8")
+        report["problems"] = [*report.get("problems", ()), {"path": "database", "text": text}]
+    return report
 
 
 #: The unit that asks this question can't be part of the answer.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,6 @@ import pytest
 from postolka import acceptance, container, machines, namespace
 from postolka.lab import services, world
 from postolka.run import ENVIRONMENT, run
-from tests import started
 from tests.container.conftest import new_instance, ssh
 from tests.image.overlay import mounted
 
@@ -29,6 +30,8 @@ _HOST = world.stranger(90)
 #: Not the usual one: the firewall opens what the data say.
 _PORT = 3316
 _START_SECONDS = 60
+#: It is tried again every twenty seconds, and a try takes ten.
+_FOUND_SECONDS = 90
 #: Made in the root that the database runs in: an authority, and a certificate by it.
 _CERTIFICATES = f"""
 set -eu
@@ -52,9 +55,22 @@ _SERVER = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A database among the strangers."""
+
+    root: Path
+    server: subprocess.Popen[bytes]
+
+    def sql(self, statements: str) -> str:
+        """Run statements as its administrator; return what they give."""
+        client = ["chroot", str(self.root), "mariadb", "--no-defaults", "--socket=/db/socket", "-N"]
+        return run(client, stdin=statements.encode()).decode()
+
+
 @pytest.fixture(scope="module")
-def elsewhere(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Run a database among the strangers, from the image's own packages; return its root."""
+def elsewhere(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """Run a database from the image's own packages, in the lab."""
     lab = boots.lab
     with mounted(boots.built.root_layers, tmp_path_factory.mktemp("elsewhere")) as root:
         (root / "db").mkdir()
@@ -74,7 +90,7 @@ def elsewhere(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                     assert time.monotonic() < deadline
                     time.sleep(0.2)
                 lab.publish("elsewhere", f"{_NAME}. 300 IN A {_HOST.ipv4}\n")
-                yield root
+                yield Elsewhere(root, server)
             finally:
                 server.terminate()
                 server.wait()
@@ -88,45 +104,59 @@ def _user_data(instance: Instance, root: Path) -> bytes:
     return instance.user_data.replace(b"\ndatabase:\n", f"\n{lines}".encode("ascii"))
 
 
-def _sql(root: Path, statements: str) -> str:
-    client = ["chroot", str(root), "mariadb", "--no-defaults", "--socket=/db/socket", "-N"]
-    return run(client, stdin=statements.encode()).decode()
+def _status(machine: Machine) -> str:
+    return ssh(machine, "sudo postolka-instance status; true")
 
 
-def _await_data(machine: Machine) -> None:
-    """Wait until the machine is configured; without its database it never is ready."""
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        with contextlib.suppress(AssertionError):
-            ssh(machine, "test -e /run/postolka/configured")
-            return
-        assert time.monotonic() < deadline
+def _await_database(machine: Machine) -> None:
+    """Wait until the machine has found its database."""
+    deadline = time.monotonic() + _FOUND_SECONDS
+    while "problem   database" in (text := _status(machine)):
+        assert time.monotonic() < deadline, text
         time.sleep(1)
 
 
+@contextlib.contextmanager
+def _paused(elsewhere: Elsewhere) -> Iterator[None]:
+    """Let the database answer nothing, as one whose machine hangs."""
+    elsewhere.server.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        elsewhere.server.send_signal(signal.SIGCONT)
+
+
 def test_every_daemon_uses_a_database_elsewhere(
-    boots: Boots, elsewhere: Path, tmp_path: Path
+    boots: Boots, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     """Its administrator prepares it once; then mail flows, and nothing of it is kept here."""
     instance = new_instance(tmp_path / "files", domain="elsewhere.test")
-    data = _user_data(instance, elsewhere)
-    request = boots.request(instance, tmp_path / "state", data)
-    with started.running("container", container.start, request) as machine:
-        _await_data(machine)
-        _sql(elsewhere, ssh(machine, "sudo postolka-instance database --print"))
-        ssh(machine, "sudo systemctl reset-failed postolka-database.service")
-        ssh(machine, "sudo systemctl restart postolka-database.service")
-    machine = container.run(boots.request(instance, tmp_path / "state", data))
+    data = _user_data(instance, elsewhere.root)
+    state = tmp_path / "state"
+    machine = container.run(boots.request(instance, state, data))
     try:
+        assert "database --print" in _status(machine)
+        elsewhere.sql(ssh(machine, "sudo postolka-instance database --print"))
+        _await_database(machine)
         subject = acceptance.subject(machine, boots.lab, instance.directory)
         acceptance.run(subject, lambda _promise, _seen: None)
         assert ssh(machine, "systemctl is-active mariadb.service; true").strip() == "inactive"
         deadline = time.monotonic() + _START_SECONDS
-        while "alice@elsewhere.test" not in _sql(elsewhere, "SELECT * FROM postfixadmin.quota2"):
+        while "alice@elsewhere.test" not in elsewhere.sql("SELECT * FROM postfixadmin.quota2"):
             assert time.monotonic() < deadline
             time.sleep(1)
         # Every account comes by TLS, or not at all.
         kinds = "SELECT DISTINCT ssl_type FROM mysql.user WHERE host='%'"
-        assert _sql(elsewhere, kinds).split() == ["ANY"]
+        assert elsewhere.sql(kinds).split() == ["ANY"]
+    finally:
+        machines.stop(machine.name)
+    # A boot without it is a boot all the same, of which status tells; then it is found by itself.
+    with _paused(elsewhere):
+        machine = container.run(boots.request(instance, state, data))
+    try:
+        assert "problem   database" in _status(machine)
+        _await_database(machine)
+        subject = acceptance.subject(machine, boots.lab, instance.directory)
+        acceptance.run(subject, lambda _promise, _seen: None)
     finally:
         machines.stop(machine.name)
