@@ -117,7 +117,7 @@ def make(request: Request, *, serial: int, ports: Iterable[Port]) -> Identity:
         domain=request.domain,
         admin=admin,
         accounts=accounts,
-        dkim=_dkim_keys(),
+        dkim=dkim_keys(),
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
         database={name: _password() for name in _DATABASE_ACCOUNTS},
     )
@@ -163,6 +163,19 @@ def write(identity: Identity, directory: Path) -> None:
         raise PostolkaError(where, problem, hint="choose another -o DIR") from error
 
 
+def replace_file(path: Path, content: bytes, *, mode: int) -> None:
+    """Put a file in its place, wholly or not at all. Raises PostolkaError where that can't be."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            _write(new, content, mode=mode)
+            new.rename(path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        raise PostolkaError(str(path), f"can't be written: {error.strerror or error}") from error
+
+
 def refuse_used(directory: Path) -> None:
     """Raise PostolkaError where `directory` is there and holds something, or is a file."""
     hint = "choose another -o DIR, or remove this one: its keys can't be made again"
@@ -184,12 +197,16 @@ def _fill(work: Path, identity: Identity, home: Path) -> None:
         ("ssh-key.pub", 0o644, identity.ssh_public_key.encode("ascii")),
     )
     for name, mode, content in files:
-        descriptor = os.open(work / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
+        _write(work / name, content, mode=mode)
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _render(template: str, **values: object) -> str:
@@ -216,7 +233,7 @@ def _logins(accounts: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
     return [{name: account[name] for name in ("address", "password")} for account in accounts]
 
 
-def _dkim_keys() -> list[dict[str, str]]:
+def dkim_keys() -> list[dict[str, str]]:
     """Make both keys; a selector is named by its key, so it never stands for another one."""
     made = (
         ("rsa", keys.encode(rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS))),
