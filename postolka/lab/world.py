@@ -62,6 +62,9 @@ SILENCEABLE = {
 FRIEND = "friend@outside.example"
 STRANGER = "somebody@stranger.example"
 
+#: A domain whose signatures don't hold: a validating resolver must refuse its records.
+BOGUS = "bogus.example"
+
 
 def stranger(number: int = 0) -> Host:
     """Return the address of one of a hundred strangers (0 to 99), who have no name."""

@@ -117,7 +117,9 @@ def sign(
         signed += sign(child, key_of, serial=serial, inception=inception)
         dnskey = key_of(child.name.to_text()).dnskey
         delegations += [_ns(child.name, child.view), _ds(child.name, dnskey)]
-    key = key_of(zone.name.to_text())
+    # Not the key that the zone above vouches for, where a zone is to be bogus.
+    lie = "not " if zone.name.to_text() == f"{world.BOGUS}." else ""
+    key = key_of(f"{lie}{zone.name.to_text()}")
     made = dns.zone.Zone(zone.name, relativize=False)
     server = _SERVERS[zone.view]
     soa = f"{server.name}. hostmaster.{server.name}. {serial} 3600 600 86400 {NEGATIVE_TTL_SECONDS}"

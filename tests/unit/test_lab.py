@@ -62,7 +62,7 @@ def test_an_instances_zone_is_loaded_as_it_stands(made: identity.Identity) -> No
 
 
 def test_chain_of_trust_holds_from_the_root_down(made: identity.Identity) -> None:
-    """Each zone's key is vouched for by its parent, and signs its own records."""
+    """Each zone's key is vouched for by its parent, but the bogus one's, and signs its records."""
     loaded = _signed(world.ZONE.read_text(), made.zone)
     assert {".", "test.", "example.", "arpa.", "113.0.203.in-addr.arpa."} <= loaded.keys()
     for name, zone in loaded.items():
@@ -71,7 +71,10 @@ def test_chain_of_trust_holds_from_the_root_down(made: identity.Identity) -> Non
         soa = zone.find_rdataset(origin, "SOA")
         signatures = zone.find_rdataset(origin, "RRSIG", "SOA")
         dns.dnssec.validate((origin, soa), (origin, signatures), {origin: dnskeys})
-        if name != ".":
+        if name == f"{world.BOGUS}.":
+            bogus = dns.dnssec.make_ds(origin, dnskeys[0], "SHA256")
+            assert bogus not in loaded["example."].find_rdataset(origin, "DS")
+        elif name != ".":
             above = "arpa." if name.endswith("arpa.") and name != "arpa." else _parent(name)
             wanted = dns.dnssec.make_ds(origin, dnskeys[0], "SHA256")
             assert wanted in loaded[above].find_rdataset(origin, "DS")
