@@ -29,6 +29,10 @@ def _number(default: float, low: float, high: float) -> Any:  # noqa: ANN401 - a
     return field(default=default, metadata={"range": (low, high)})
 
 
+def _choice(default: str, *others: str) -> Any:  # noqa: ANN401 - as above
+    return field(default=default, metadata={"choices": (default, *others)})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSettings:
     """Limits of the machine itself."""
@@ -121,6 +125,17 @@ class SpamassassinSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpendmarcSettings:
+    """What becomes of mail that its author's domain disowns."""
+
+    dmarc_failure: str = _choice("reject", "spam-folder")
+    """What a failed DMARC check with p=reject does: `reject` (as OpenDMARC's RejectFailures) or
+    `spam-folder`. p=quarantine always means the folder Spam, and p=none only a mark."""
+    memory_max_mib: int = _whole(128, 32, 65536)
+    """systemd MemoryMax of OpenDMARC and of the milter that acts on its verdicts, MiB each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MariadbSettings:
     """Memory of the database."""
 
@@ -162,6 +177,7 @@ class Settings:
     opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
     amavis: AmavisSettings = field(default_factory=AmavisSettings)
     spamassassin: SpamassassinSettings = field(default_factory=SpamassassinSettings)
+    opendmarc: OpendmarcSettings = field(default_factory=OpendmarcSettings)
     mariadb: MariadbSettings = field(default_factory=MariadbSettings)
     bind: BindSettings = field(default_factory=BindSettings)
     nftables: NftablesSettings = field(default_factory=NftablesSettings)
@@ -254,7 +270,7 @@ def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
             key = f"{section}_{item.name}"
             if key not in data:
                 continue
-            problem = _problem(data[key], hints[item.name], item.metadata.get("range"))
+            problem = _problem(data[key], hints[item.name], item.metadata)
             if problem:
                 problems.append(Problem(key, problem))
             values[item.name] = data[key]
@@ -265,10 +281,14 @@ def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
     return Settings(**{name: kind(**values) for name, (kind, values) in sections.items()})
 
 
-def _problem(value: object, kind: type, bounds: tuple[float, float] | None) -> str | None:
+def _problem(value: object, kind: type, metadata: Mapping[str, Any]) -> str | None:
     is_whole = kind is float and type(value) is int
     if type(value) is not kind and not is_whole:
         return f"must be {kind.__name__}, not {type(value).__name__}"
-    if bounds and isinstance(value, int | float) and not bounds[0] <= value <= bounds[1]:
-        return f"must be {bounds[0]} to {bounds[1]}, not {value}"
+    low, high = metadata.get("range", (None, None))
+    if low is not None and isinstance(value, int | float) and not low <= value <= high:
+        return f"must be {low} to {high}, not {value}"
+    choices = metadata.get("choices", (value,))
+    if value not in choices:
+        return f"must be one of {', '.join(choices)}, not {value}"
     return None

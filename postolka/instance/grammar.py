@@ -84,6 +84,18 @@ def network(text: str) -> str | None:
     return None if str(found) == text else f"must be in its canonical form, {found}"
 
 
+def forwarder(text: str) -> str | None:
+    """Check the address or the network of hosts elsewhere."""
+    if "/" not in text:
+        return address(text)
+    found = network(text)
+    if found:
+        return found
+    if text.endswith("/0"):
+        return "is the whole internet"
+    return address(text.partition("/")[0])
+
+
 def dnsbl_answers(text: str) -> str | None:
     """Check a filter of postscreen_dnsbl_sites, postconf(5)."""
     if _DNSBL_ANSWERS.fullmatch(text):

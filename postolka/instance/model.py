@@ -199,6 +199,15 @@ class Dns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dmarc:
+    """What the DMARC check has to know of others."""
+
+    trusted_forwarders: tuple[str, ...] = ()
+    """Addresses and networks of hosts whose mail isn't judged: they pass on that of others and
+    break its signatures (a mailing list's host, a forwarder)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """One mail server's identity."""
 
@@ -216,6 +225,7 @@ class Instance:
     aliases: tuple[Alias, ...] = ()
     acme: Acme = Acme()
     dns: Dns = Dns()
+    dmarc: Dmarc = Dmarc()
     ntp: tuple[str, ...] = ()
     """Time servers, names or addresses; empty: the image's own choice."""
     postscreen: Postscreen = field(default_factory=Postscreen)

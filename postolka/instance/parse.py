@@ -64,6 +64,7 @@ def _instance(node: Node) -> model.Instance | None:
             "aliases": lambda child: _list(child, _alias),
             "acme": _acme,
             "dns": _dns,
+            "dmarc": _dmarc,
             "ntp": _texts(grammar.host_or_address),
             "postscreen": parse_transport.postscreen,
             "dqs_key": _secret(grammar.dqs_key),
@@ -203,6 +204,10 @@ def _dns(node: Node) -> model.Dns | None:
             "trust_anchors": lambda child: _list(child, _trust_anchor),
         },
     )
+
+
+def _dmarc(node: Node) -> model.Dmarc | None:
+    return _record(node, model.Dmarc, {"trusted_forwarders": _texts(grammar.forwarder)})
 
 
 def _root_server(node: Node) -> model.RootServer | None:

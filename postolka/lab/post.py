@@ -15,7 +15,7 @@ from postolka.lab import world
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from postolka.lab.client import Lab
@@ -89,14 +89,28 @@ def wait_for(lab: Lab, message_id: str, *, timeout_seconds: float = 60) -> Mail:
     Raises PostolkaError when it hasn't arrived in time.
     """
     wanted = message_id.encode("ascii")
+    return wait_until(
+        lab,
+        lambda mail: wanted in mail.message.partition(b"\r\n\r\n")[0],
+        what=message_id,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def wait_until(
+    lab: Lab, is_it: Callable[[Mail], bool], *, what: str, timeout_seconds: float = 60
+) -> Mail:
+    """Return the first mail that `is_it`, in the sink or the stock server, once it is there.
+
+    Raises PostolkaError, which names `what` was waited for, when it hasn't arrived in time.
+    """
     deadline = time.monotonic() + timeout_seconds
     while True:
         for mail in (*sunk(lab), *arrived(lab)):
-            head = mail.message.partition(b"\r\n\r\n")[0]
-            if wanted in head:
+            if is_it(mail):
                 return mail
         if time.monotonic() > deadline:
-            problem = f"{message_id} has not arrived within {timeout_seconds:.0f} s"
+            problem = f"{what} has not arrived within {timeout_seconds:.0f} s"
             raise PostolkaError("the lab's outside", problem)
         time.sleep(_POLL_SECONDS)
 

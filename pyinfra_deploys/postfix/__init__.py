@@ -43,6 +43,7 @@ _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
     "/etc/mailname": _PLAIN,
     "/etc/postfix/dnsbl_reply": _SECRET,
+    "/etc/postfix/header_checks": _PLAIN,
     "/etc/postfix/main.cf": _PLAIN,
     "/etc/postfix/postscreen_access.cidr": _PLAIN,
     "/etc/postfix/sql/alias_domains.cf": _SECRET,

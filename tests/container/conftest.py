@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ import pytest
 
 from postolka import acceptance, build, container, identity, machines, mailclient
 from postolka.instance import document
-from postolka.lab import client
+from postolka.lab import client, world
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
+from tests.container import senders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,13 +83,17 @@ def new_instance(
     accounts: tuple[str, ...] = ("alice", "bob"),
     addresses: tuple[str, ...] = (),
 ) -> Instance:
-    """Write a new instance's files."""
+    """Write a new instance's files. The host of the mailing list outside is a trusted forwarder."""
     request = identity.Request(
         domain=domain, hostname=f"mail.{domain}", accounts=accounts, addresses=addresses
     )
     made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
     identity.write(made, directory)
-    return Instance(directory=directory)
+    instance = Instance(directory=directory)
+    lists = list(world.stranger(senders.LISTS.number).addresses)
+    more = f"dmarc: {{trusted_forwarders: {json.dumps(lists)}}}\n"
+    (directory / "user-data").write_bytes(with_data(instance, more))
+    return instance
 
 
 def with_data(instance: Instance, more: str) -> bytes:

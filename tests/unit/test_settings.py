@@ -50,6 +50,13 @@ def test_all_problems_are_reported_at_once_sorted_by_path() -> None:
     ]
 
 
+def test_a_word_must_be_one_that_has_a_meaning() -> None:
+    """A setting with names for its values takes no other, and says which there are."""
+    assert settings.parse({"opendmarc_dmarc_failure": "spam-folder"}).opendmarc.dmarc_failure
+    with pytest.raises(ProblemsError, match="must be one of reject, spam-folder, not discard"):
+        settings.parse({"opendmarc_dmarc_failure": "discard"})
+
+
 def test_a_truth_value_is_no_number() -> None:
     """True is an int to Python; a limit of True is a mistake."""
     with pytest.raises(ProblemsError, match="must be int, not bool"):

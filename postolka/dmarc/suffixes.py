@@ -1,0 +1,36 @@
+"""The public suffix list: where an organisation's domain begins (RFC 7489, 3.2).
+
+Pure: no I/O. https://github.com/publicsuffix/list/wiki/Format
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def read(lines: Iterable[str]) -> frozenset[str]:
+    """Return the rules of a list, as they stand in it."""
+    words = (line.split() for line in lines)
+    return frozenset(word[0].lower() for word in words if word and not word[0].startswith("//"))
+
+
+def organisation(domain: str, rules: frozenset[str]) -> str:
+    """Return the name that an organisation registered of `domain`; a bare suffix is returned as is.
+
+    A name that no rule fits ends in a suffix of one label.
+    """
+    labels = domain.lower().rstrip(".").split(".")
+    count = 1
+    for start in range(len(labels)):
+        name = ".".join(labels[start:])
+        wild = ".".join(["*", *labels[start + 1 :]])
+        if f"!{name}" in rules:
+            count = len(labels) - start - 1
+            break
+        if name in rules or wild in rules:
+            count = len(labels) - start
+            break
+    return ".".join(labels[-(count + 1) :])
