@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dns.exception
+import dns.name
 import dns.resolver
 import Milter
 
@@ -43,13 +44,15 @@ def record(domain: str) -> str | None:
 
     Raises UnknownError where the DNS doesn't say.
     """
+    try:
+        name = dns.name.from_text(f"_dmarc.{domain}.")
+    except (dns.exception.DNSException, UnicodeError):
+        return None  # no such name can be
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [_RESOLVER]
     try:
-        answer = resolver.resolve(f"_dmarc.{domain}.", "TXT", lifetime=_DNS_SECONDS)
+        answer = resolver.resolve(name, "TXT", lifetime=_DNS_SECONDS)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return None
-    except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
         return None
     except dns.exception.DNSException as error:
         raise UnknownError(type(error).__name__) from error
