@@ -21,7 +21,7 @@ from tests.container.conftest import ssh
 from tests.container.senders import BANK, CLUB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from email.message import EmailMessage
 
     from postolka.acceptance import Subject
@@ -98,33 +98,34 @@ def _away(machine: Machine, row: Row) -> Iterator[None]:
         ssh(machine, row.back)
 
 
+def _code(send: Callable[[], object]) -> int:
+    """Send a mail; return the code that decided on it."""
+    try:
+        send()
+    except smtplib.SMTPRecipientsRefused as refused:
+        return next(iter(refused.recipients.values()))[0]
+    except smtplib.SMTPResponseException as refused:
+        return refused.smtp_code
+    except smtplib.SMTPServerDisconnected:
+        return 421
+    return 250
+
+
 def _bring(
     subject: Subject, login: Login, message: bytes, *, number: int = 0, sender: str = world.STRANGER
 ) -> int:
     """Bring a mail from a stranger's address; return the code that decided on it."""
-    try:
+
+    def send() -> None:
         with post.stranger(subject.lab, subject.address, number=number) as client:
             client.sendmail(sender, [login.address], message)
-    except smtplib.SMTPRecipientsRefused as refused:
-        return next(iter(refused.recipients.values()))[0]
-    except smtplib.SMTPResponseException as refused:
-        return refused.smtp_code
-    except smtplib.SMTPServerDisconnected:
-        return 421
-    return 250
+
+    return _code(send)
 
 
 def _submit(subject: Subject, login: Login, recipients: list[str], message: bytes) -> int:
     """Submit a mail; return the code that decided on it."""
-    try:
-        mailclient.submit(subject.server, login, recipients, message)
-    except smtplib.SMTPRecipientsRefused as refused:
-        return next(iter(refused.recipients.values()))[0]
-    except smtplib.SMTPResponseException as refused:
-        return refused.smtp_code
-    except smtplib.SMTPServerDisconnected:
-        return 421
-    return 250
+    return _code(lambda: mailclient.submit(subject.server, login, recipients, message))
 
 
 def _is_as_promised(code: int, *, goes_on: bool) -> bool:
