@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SOCKET = "inet:8894@127.0.0.1"
-_SUFFIXES = Path("/usr/share/publicsuffix/public_suffix_list.dat")
+#: OpenDMARC's own two.
+_SUFFIXES = (
+    Path("/usr/share/publicsuffix/public_suffix_list.dat"),
+    Path("/etc/opendmarc/private_suffixes"),
+)
 #: Debian's resolver on loopback; it tells an absent record from a failure.
 _RESOLVER = "127.0.0.1"
 _DNS_SECONDS = 10
@@ -118,7 +122,8 @@ def main() -> int:
         return 0 if sys.argv[1:] == ["--help"] else 2
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     data = json.loads(Path(sys.argv[1]).read_bytes())
-    rules = suffixes.read(_SUFFIXES.read_text(encoding="utf-8").splitlines())
+    lines = (line for path in _SUFFIXES for line in path.read_text(encoding="utf-8").splitlines())
+    rules = suffixes.read(lines)
     Judge.policy = Policy(
         authserv_id=data["authserv_id"],
         on_failure=data["on_failure"],

@@ -20,17 +20,14 @@ def read(lines: Iterable[str]) -> frozenset[str]:
 def organisation(domain: str, rules: frozenset[str]) -> str:
     """Return the name that an organisation registered of `domain`; a bare suffix is returned as is.
 
-    A name that no rule fits ends in a suffix of one label.
+    So is a name that no rule fits, as OpenDMARC has it.
     """
     labels = domain.lower().rstrip(".").split(".")
-    count = 1
     for start in range(len(labels)):
         name = ".".join(labels[start:])
         wild = ".".join(["*", *labels[start + 1 :]])
         if f"!{name}" in rules:
-            count = len(labels) - start - 1
-            break
+            return name
         if name in rules or wild in rules:
-            count = len(labels) - start
-            break
-    return ".".join(labels[-(count + 1) :])
+            return ".".join(labels[max(start - 1, 0) :])
+    return ".".join(labels)

@@ -266,5 +266,5 @@ def _judged(subject: Subject, login: Login, mail: EmailMessage) -> set[str]:
     """Return what the server says of DKIM and DMARC in the delivered mail."""
     delivered = mailclient.wait_for(subject.server, login, mail["Message-ID"])
     values = message_from_bytes(delivered).get_all("Authentication-Results", [])
-    words = [value.partition(";")[2].split()[0] for value in values]
+    words = [value.partition(";")[2].split()[0].strip(";") for value in values]
     return {word for word in words if word.startswith(("dkim=", "dmarc="))}

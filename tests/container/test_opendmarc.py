@@ -12,6 +12,7 @@ import pytest
 from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
+from pyinfra_deploys import opendmarc
 from tests.container import senders
 from tests.container.conftest import ssh
 from tests.container.senders import BANK, BLOG, CLUB, LISTS, SHOP, Sender
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from postolka.mailclient import Login
 
 _MARK = "X-DMARC-Disposition"
+_PORT = next(port.number for port in opendmarc.PORTS if port.name == "dmarc-policy")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -178,7 +180,7 @@ def test_own_bounce_is_signed_and_passes(machine: Machine, subject: Subject, ali
     """A bounce is ours for whoever gets it, by its signature alone: SPF may break on the way."""
     name = "bounce-test"
     text = f"Subject: {name}\\nFrom: {world.STRANGER}\\n\\nx\\n"
-    command = f"printf '{text}' | sudo sendmail -f {world.STRANGER} nobody@{world.OUTSIDE.name}"
+    command = f"printf '{text}' | sudo sendmail -f {world.STRANGER} absent@{world.OUTSIDE.name}"
     ssh(machine, command)
     wanted = re.compile(rb"^Auto-Submitted: auto-replied\r$", re.MULTILINE)
     mail = post.wait_until(
@@ -197,11 +199,13 @@ def test_own_bounce_is_signed_and_passes(machine: Machine, subject: Subject, ali
 @pytest.fixture
 def spam_folder(machine: Machine) -> Iterator[None]:
     """Have the machine run as if the setting were `spam-folder`."""
-    file, unit = "/etc/opendmarc/policy.json", "dmarc-policy.service"
-    edit = 'sudo sed -i \'s/"on_failure": "{}"/"on_failure": "{}"/\' {}; sudo systemctl restart {}'
-    ssh(machine, edit.format("reject", "spam-folder", file, unit))
+    file, unit = "/run/postolka/etc/opendmarc/policy.json", "dmarc-policy.service"
+    edit = f"sudo sed -i 's/{{}}/{{}}/' {file} && sudo systemctl restart {unit} && "
+    edit += f"timeout 20 sh -c 'until ss -Hltn sport = :{_PORT} | grep -q .; do sleep 0.2; done'"
+    before, after = ('"on_failure": "reject"', '"on_failure": "spam-folder"')
+    ssh(machine, edit.format(before, after))
     yield
-    ssh(machine, edit.format("spam-folder", "reject", file, unit))
+    ssh(machine, edit.format(after, before))
 
 
 @pytest.mark.usefixtures("spam_folder")
