@@ -246,3 +246,14 @@ def test_forged_results_go(subject: Subject, alice: Login, method: str, value: s
     assert not any("bank.example" in item for item in values)
     assert sum("mx.other.example" in item for item in values) == 1
     assert sum(item.lstrip().startswith(host) for item in values) == 3
+
+
+def test_attached_mail_stays_as_it_was(subject: Subject, alice: Login) -> None:
+    """What was once checked here comes back as an attachment, and the signature holds."""
+    inner = compose(CLUB.address, [alice.address], "Once received")
+    inner["Authentication-Results"] = f"{subject.server.name}; dkim=pass header.d={CLUB.domain}"
+    outer = compose(BANK.address, [alice.address], "Is this yours?")
+    outer.add_attachment(inner)
+    delivered = _bring(subject, alice, BANK.sign(bytes(outer)))
+    assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
+    assert f"{subject.server.name}; dkim=pass header.d={CLUB.domain}".encode() in delivered
