@@ -43,7 +43,7 @@ def pair(
 def test_mail_passes_every_check_of_the_other(
     pair: dict[str, tuple[Machine, Subject]], here: str, there: str
 ) -> None:
-    """DKIM by both keys, and TLS by the key that DANE names."""
+    """DKIM by both keys, SPF and DMARC, and TLS by the key that DANE names."""
     (sender, us), (_, them) = pair[here], pair[there]
     mail = acceptance.compose(us.first.address, [them.first.address], f"From {here}")
     mailclient.submit(us.server, us.first, [them.first.address], bytes(mail))
@@ -56,7 +56,7 @@ def test_mail_passes_every_check_of_the_other(
     results = message_from_bytes(got, policy=policy.default).get_all("Authentication-Results", [])
     own = [str(result) for result in results if str(result).startswith(them.server.name)]
     verdicts = {verdict for result in own for verdict in _VERDICT.findall(result)}
-    assert verdicts == {("dkim", "pass")}, own
+    assert verdicts == {("dkim", "pass"), ("spf", "pass"), ("dmarc", "pass")}, own
     # Postfix says `Verified` for a key that a TLSA record vouches for, `Trusted` or less otherwise.
     log = ssh(sender, "sudo journalctl --no-pager -o cat -u postfix.service")
     assert f"Verified TLS connection established to {them.server.name}[" in log
