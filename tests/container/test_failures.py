@@ -81,6 +81,7 @@ ROWS = (
         sends=False,
     ),
     _unit("Dovecot", "dovecot.service", receives=True),
+    _unit("amavis", "amavis.service", receives=True, submits=True, delivers=False, sends=False),
 )
 
 
@@ -173,6 +174,10 @@ def test_row(machine: Machine, subject: Subject, alice: Login, bob: Login, row: 
         ssh(machine, f"{sendmail} <<'END'\n{bytes(command).decode()}\nEND")
         if row.submits and row.delivers:
             _arrives(subject, bob, sent)
+        if not row.delivers:
+            time.sleep(2)
+            assert mailclient.read(subject.server, bob, sent["Message-ID"]) is None
+            assert mailclient.read(subject.server, alice, brought["Message-ID"]) is None
         if not row.sends:
             time.sleep(2)
             assert not any(
