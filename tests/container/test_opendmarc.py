@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import time
 from email import message_from_bytes
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from postolka.lab import post, world
 from pyinfra_deploys import opendmarc
 from tests.container import senders
 from tests.container.conftest import ssh
+from tests.container.managesieve import filtering
 from tests.container.senders import BANK, BLOG, CLUB, LISTS, SHOP, Sender
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from postolka.mailclient import Login
 
 _MARK = "X-DMARC-Disposition"
+_WAIT_SECONDS = 60
 _PORT = next(port.number for port in opendmarc.PORTS if port.name == "dmarc-policy")
 
 
@@ -51,6 +54,24 @@ def _bring(  # noqa: PLR0913 - each keyword is one property of a delivery
         client.sendmail(envelope, [recipient.address], message)
     mark = message_from_bytes(message)["Message-ID"]
     return mailclient.wait_for(subject.server, recipient, mark)
+
+
+def _in_spam(subject: Subject, recipient: Login, message: bytes) -> bytes:
+    """Bring a mail from a stranger; return it as it was delivered to the folder Spam."""
+    with post.stranger(subject.lab, subject.address) as client:
+        client.sendmail(world.STRANGER, [recipient.address], message)
+    mark = message_from_bytes(message)["Message-ID"]
+    deadline = time.monotonic() + _WAIT_SECONDS
+    with mailclient.inbox(subject.server, recipient) as client:
+        while time.monotonic() < deadline:
+            assert client.select("Spam", readonly=True)[0] == "OK"
+            found = client.search(None, "HEADER", "Message-ID", f'"{mark}"')[1][0].split()
+            if found:
+                part = client.fetch(found[0].decode("ascii"), "(BODY.PEEK[])")[1][0]
+                assert isinstance(part, tuple)
+                return part[1]
+            time.sleep(0.5)
+    pytest.fail(f"{mark} is not in Spam")
 
 
 def _verdict(subject: Subject, delivered: bytes) -> str:
@@ -106,9 +127,9 @@ def test_author_can_not_be_hidden(
     assert answer in _refused(subject, alice, (fields + body).encode("ascii"))
 
 
-def test_quarantine_is_marked(subject: Subject, alice: Login) -> None:
-    """p=quarantine: taken, and marked for the folder Spam."""
-    delivered = _bring(subject, alice, _mail(SHOP.address, alice))
+def test_quarantine_is_the_folder_spam(subject: Subject, alice: Login) -> None:
+    """p=quarantine: taken, marked, and filed under Spam."""
+    delivered = _in_spam(subject, alice, _mail(SHOP.address, alice))
     assert _verdict(subject, delivered) == "fail (p=quarantine dis=none)"
     assert message_from_bytes(delivered)[_MARK] == "quarantine"
 
@@ -196,6 +217,23 @@ def test_own_bounce_is_signed_and_passes(machine: Machine, subject: Subject, ali
     assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
 
 
+def test_own_vacation_reply_passes(subject: Subject, alice: Login) -> None:
+    """What Dovecot answers for Alice is hers by its signature, wherever it is passed on."""
+    mail = compose(f"asker-{time.time_ns()}@{LISTS.domain}", [alice.address], "Are you there?")
+    envelope = str(mail["From"])
+    with filtering(subject, alice, 'require "vacation"; vacation :days 1 "I am away.";'):
+        _bring(subject, alice, bytes(mail), number=LISTS.number, envelope=envelope)
+        answer = post.wait_until(
+            subject.lab, lambda found: envelope in found.recipients, what="the vacation reply"
+        )
+    assert answer.sender == ""
+    found = acceptance.signatures(subject.lab, answer.message)
+    assert found
+    assert all(signature.is_valid and signature.domain == subject.domain for signature in found)
+    delivered = _bring(subject, alice, answer.message, number=CLUB.number, envelope="")
+    assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
+
+
 @pytest.fixture
 def spam_folder(machine: Machine) -> Iterator[None]:
     """Have the machine run as if the setting were `spam-folder`."""
@@ -210,8 +248,8 @@ def spam_folder(machine: Machine) -> Iterator[None]:
 
 @pytest.mark.usefixtures("spam_folder")
 def test_setting_sends_spoofs_to_spam(subject: Subject, alice: Login) -> None:
-    """spam-folder: what p=reject disowns is taken, and marked for the folder Spam."""
-    delivered = _bring(subject, alice, _mail(BANK.address, alice))
+    """spam-folder: what p=reject disowns is taken, marked, and filed under Spam."""
+    delivered = _in_spam(subject, alice, _mail(BANK.address, alice))
     assert _verdict(subject, delivered) == "fail (p=reject dis=none)"
     assert message_from_bytes(delivered)[_MARK] == "quarantine"
 
