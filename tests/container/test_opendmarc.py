@@ -161,6 +161,20 @@ def test_aligned_envelope_passes(subject: Subject, alice: Login) -> None:
     assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
 
 
+def test_nothing_is_refused_while_spf_is_unknown(subject: Subject, alice: Login) -> None:
+    """An SPF record that leads into a broken domain: put off, since it might have let it pass."""
+    name = "lost.example"
+    records = {name: f"v=spf1 include:{world.BOGUS} -all", f"_dmarc.{name}": "v=DMARC1; p=reject"}
+    zone = "".join(f'{owner}. 300 IN TXT "{text}"\n' for owner, text in records.items())
+    subject.lab.publish("lost", zone)
+    with (
+        pytest.raises(smtplib.SMTPDataError, match="SPF") as put_off,
+        post.stranger(subject.lab, subject.address) as client,
+    ):
+        client.sendmail(f"x@{name}", [alice.address], _mail(f"x@{name}", alice))
+    assert put_off.value.smtp_code == 451
+
+
 def test_signature_of_another_does_not_help(subject: Subject, alice: Login) -> None:
     """DKIM and SPF that hold, but for the spoofer's own domain, prove nothing."""
     spoof = CLUB.sign(_mail(BANK.address, alice))
