@@ -200,18 +200,15 @@ def _as_list(message: bytes) -> bytes:
 
 
 def test_own_post_comes_back_from_a_list(subject: Subject, alice: Login) -> None:
-    """Unchanged from any list, changed from one that the instance's data name."""
+    """Changed by a list that the instance's data name, and by no other."""
     message = _posted(subject, alice)
-    bounces = f"list-bounces@{LISTS.domain}"
-    unchanged = b"List-Id: <list.lists.example>\r\n" + message
-    delivered = _bring(subject, alice, unchanged, number=CLUB.number, envelope=bounces)
-    assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
     assert b"DMARC policy" in _refused(subject, alice, _as_list(message), number=CLUB.number)
+    bounces = f"list-bounces@{LISTS.domain}"
     again = _as_list(_posted(subject, alice))
     assert _bring(subject, alice, again, number=LISTS.number, envelope=bounces)
 
 
-def test_own_bounce_is_signed_and_passes(machine: Machine, subject: Subject, alice: Login) -> None:
+def test_own_bounce_is_signed(machine: Machine, subject: Subject) -> None:
     """A bounce is ours for whoever gets it, by its signature alone: SPF may break on the way."""
     name = "bounce-test"
     text = f"Subject: {name}\\nFrom: {world.STRANGER}\\n\\nx\\n"
@@ -227,8 +224,6 @@ def test_own_bounce_is_signed_and_passes(machine: Machine, subject: Subject, ali
     found = acceptance.signatures(subject.lab, mail.message)
     assert found
     assert all(signature.is_valid and signature.domain == subject.domain for signature in found)
-    delivered = _bring(subject, alice, mail.message, number=CLUB.number, envelope="")
-    assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
 
 
 def test_own_vacation_reply_passes(subject: Subject, alice: Login) -> None:
@@ -244,8 +239,6 @@ def test_own_vacation_reply_passes(subject: Subject, alice: Login) -> None:
     found = acceptance.signatures(subject.lab, answer.message)
     assert found
     assert all(signature.is_valid and signature.domain == subject.domain for signature in found)
-    delivered = _bring(subject, alice, answer.message, number=CLUB.number, envelope="")
-    assert _verdict(subject, delivered) == "pass (p=reject dis=none)"
 
 
 @pytest.fixture
