@@ -136,6 +136,36 @@ class OpendmarcSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RazorSettings:
+    """Whether others' reports count."""
+
+    enabled: bool = True
+    """SpamAssassin's use_razor2: signatures of each mail go to Razor's servers."""
+    timeout_seconds: int = _whole(5, 1, 60)
+    """SpamAssassin's razor_timeout: then the mail passes without its score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PyzorSettings:
+    """Whether others' reports count."""
+
+    enabled: bool = True
+    """SpamAssassin's use_pyzor: a digest of each mail goes to Pyzor's servers."""
+    timeout_seconds: int = _whole(5, 1, 60)
+    """SpamAssassin's pyzor_timeout: then the mail passes without its score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClamavSettings:
+    """Whether viruses are looked for."""
+
+    enabled: bool = True
+    """clamd and freshclam; the full set of signatures takes 1.5 GiB of memory."""
+    wait_for_signatures: bool = False
+    """Mail waits until freshclam has fetched once; off: it is delivered, and marked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MariadbSettings:
     """Memory of the database."""
 
@@ -178,6 +208,9 @@ class Settings:
     amavis: AmavisSettings = field(default_factory=AmavisSettings)
     spamassassin: SpamassassinSettings = field(default_factory=SpamassassinSettings)
     opendmarc: OpendmarcSettings = field(default_factory=OpendmarcSettings)
+    razor: RazorSettings = field(default_factory=RazorSettings)
+    pyzor: PyzorSettings = field(default_factory=PyzorSettings)
+    clamav: ClamavSettings = field(default_factory=ClamavSettings)
     mariadb: MariadbSettings = field(default_factory=MariadbSettings)
     bind: BindSettings = field(default_factory=BindSettings)
     nftables: NftablesSettings = field(default_factory=NftablesSettings)

@@ -21,9 +21,11 @@ _PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
 _SHA512 = re.compile(r"\$6\$(rounds=[1-9][0-9]{3,8}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}")
 _URL = re.compile(r"https://([a-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9/._~-]*)?")
+_SOURCE = re.compile(r"https?://([a-z0-9.-]+)(/[A-Za-z0-9._~-]+)+")
 _DQS_KEY = re.compile(r"[a-z0-9]{20,64}")
 _OCTETS = r"([0-9]{1,3}|\[[0-9]{1,3}((\.\.|;)[0-9]{1,3})*\])"
 _DNSBL_ANSWERS = re.compile(rf"{_OCTETS}(\.{_OCTETS}){{3}}")
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{40,128}")
 
 #: RFC 1035, 2.3.4, and RFC 5321, 4.5.3.1.1.
@@ -159,6 +161,14 @@ def url(text: str) -> str | None:
     return host_or_address(host)
 
 
+def source(text: str) -> str | None:
+    """Check the URL of a file, on the protocol's own port, which the firewall knows."""
+    found = _SOURCE.fullmatch(text)
+    if not found:
+        return "is not the URL of a file (http or https, no port, user, query or fragment)"
+    return host_or_address(found[1])
+
+
 def certificate(text: str) -> str | None:
     """Check base64 of one DER certificate."""
     try:
@@ -171,6 +181,23 @@ def certificate(text: str) -> str | None:
 def digest(text: str) -> str | None:
     """Check the digest of a DS record."""
     return None if _DIGEST.fullmatch(text) else "is not a hexadecimal digest"
+
+
+def fingerprint(text: str) -> str | None:
+    """Check the fingerprint of an OpenPGP key (version 4)."""
+    return None if _FINGERPRINT.fullmatch(text) else "is not 40 hexadecimal digits in capitals"
+
+
+def armored_key(text: str) -> str | None:
+    """Check base64 of an OpenPGP public key as `gpg --armor --export` writes it."""
+    try:
+        lines = base64.b64decode(text.encode("ascii"), validate=True).decode("ascii").strip()
+    except (ValueError, binascii.Error):
+        lines = ""
+    begin, end = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "\n-----END PGP PUBLIC KEY BLOCK-----"
+    if lines.startswith(begin) and lines.endswith(end):
+        return None
+    return "is not an armoured OpenPGP public key in base64 on one line"
 
 
 def _is_label(text: str) -> bool:

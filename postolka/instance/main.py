@@ -55,14 +55,42 @@ def _parser() -> argparse.ArgumentParser:
     base.add_argument(
         "--print", action="store_true", help="show the SQL that prepares a database elsewhere"
     )
+    _add_quarantine(verb("quarantine", _quarantine, "show and use what the filter didn't deliver"))
     verb("ready", _ready, "wait for the server, then say on the console what became of it")
     return parser
+
+
+def _add_quarantine(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="what is there, oldest first")
+    listing.add_argument("--json", action="store_true", help="the same for a script")
+    release = actions.add_parser("release", help="deliver a mail after all; it stays there, too")
+    release.add_argument("id", metavar="ID")
+    release.add_argument("recipients", metavar="ADDRESS", nargs="*", help="instead of its own")
+    learn = actions.add_parser("learn", help="teach SpamAssassin what a mail is")
+    learn.add_argument("id", metavar="ID")
+    learn.add_argument("kind", choices=("spam", "ham"))
+
+
+def _quarantine(arguments: argparse.Namespace) -> int:
+    from postolka.instance import quarantine  # noqa: PLC0415
+
+    paths = Paths()
+    if arguments.action == "release":
+        print(quarantine.release(paths, arguments.id, arguments.recipients))  # noqa: T201
+    elif arguments.action == "learn":
+        quarantine.learn(paths, arguments.id, arguments.kind)
+    else:
+        found = quarantine.entries(paths)
+        data = json.dumps([entry.as_data() for entry in found], indent=2)
+        print(data if arguments.json else "\n".join(map(str, found)) or "nothing")  # noqa: T201
+    return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from postolka.instance import status  # noqa: PLC0415 - a verb loads only what it needs
 
-    found = status.read(Paths())
+    found = status.read(Paths(), with_warnings=True)
     text = json.dumps(found.as_data(), indent=2) if arguments.json else str(found)
     print(text)  # noqa: T201
     return 0 if found.state == "ready" and not found.problems else 1

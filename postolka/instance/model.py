@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from postolka.instance import keys
+from postolka.instance.filters import Filters
 from postolka.instance.secret import Secret
 from postolka.instance.transport import ZEN, Dnsbl, Postscreen
 
@@ -231,6 +232,7 @@ class Instance:
     postscreen: Postscreen = field(default_factory=Postscreen)
     dqs_key: Secret | None = None
     """Spamhaus's key for its Data Query Service; None: its public lists are asked."""
+    filters: Filters = field(default_factory=Filters)
 
     @property
     def domain(self) -> str:

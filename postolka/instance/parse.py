@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem, ProblemsError
-from postolka.instance import document, grammar, keys, model, parse_transport
+from postolka.instance import document, grammar, keys, model, parse_filters, parse_transport
 from postolka.instance.node import Node, shown
 from postolka.instance.reading import each as _list
 from postolka.instance.reading import record as _record
@@ -67,6 +67,7 @@ def _instance(node: Node) -> model.Instance | None:
             "dmarc": _dmarc,
             "ntp": _texts(grammar.host_or_address),
             "postscreen": parse_transport.postscreen,
+            "filters": parse_filters.filters,
             "dqs_key": _secret(grammar.dqs_key),
         },
     )

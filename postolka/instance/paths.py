@@ -101,3 +101,18 @@ class Paths:
     def report(self) -> Path:
         """What the last rendering found, as JSON."""
         return self.run / "report.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """Where amavis keeps what it doesn't deliver."""
+        return self.root / "var/lib/amavis/virusmails"
+
+    @property
+    def signatures(self) -> Path:
+        """ClamAV's databases."""
+        return self.root / "var/lib/clamav"
+
+    @property
+    def razor(self) -> Path:
+        """What Razor's client keeps."""
+        return self.root / "var/lib/amavis/.razor"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from postolka.errors import Problem
-from postolka.instance import agent, units
+from postolka.instance import agent, health, units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,8 @@ class Status:
     ports: tuple[Mapping[str, Any], ...]
     """number, protocol, name and is_open of each port that the image serves."""
     image: Mapping[str, str]
+    warnings: tuple[Problem, ...] = ()
+    """What isn't as it should be, but keeps the server from nothing: an upstream that is down."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -64,6 +66,7 @@ class Status:
             "serial": self.report.get("serial"),
             "data": self.report.get("data"),
             "problems": [{"path": item.path, "text": item.text} for item in self.problems],
+            "warnings": [{"path": item.path, "text": item.text} for item in self.warnings],
             "units": [{"name": unit.name, "state": unit.state} for unit in self.units],
             "ports": [dict(port) for port in self.ports],
             "image": dict(self.image),
@@ -85,11 +88,12 @@ class Status:
             f"image     {self.image.get('IMAGE_VERSION') or self.image.get('BUILD_ID') or '-'}",
         ]
         lines += [f"problem   {item}" for item in self.problems]
+        lines += [f"warning   {item}" for item in self.warnings]
         return "\n".join(lines)
 
 
-def read(paths: Paths) -> Status:
-    """Look at the machine."""
+def read(paths: Paths, *, with_warnings: bool = False) -> Status:
+    """Look at the machine; warnings take seconds more where the DNS doesn't answer."""
     house = agent.load_house(paths)
     report = _report(paths)
     is_configured = paths.configured.exists()
@@ -117,6 +121,7 @@ def read(paths: Paths) -> Status:
         units=tuple(found),
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
+        warnings=health.warnings(paths, house) if with_warnings and is_configured else (),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, State, User
+from pyinfra_deploys.room import Attributes, Egress, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -22,11 +22,21 @@ PACKAGES = (
     "gpg-agent",
 )
 USERS = (User(name="debian-spamd", id=151, home="/var/lib/spamassassin"),)
-#: Newer rules than the image's.
-STATE = (State(path="/var/lib/spamassassin", kind="rebuildable"),)
+EGRESS = tuple(
+    Egress(user="debian-spamd", protocol="tcp", port=port, why="rules for SpamAssassin")
+    for port in (80, 443)
+)
+UNITS = (Unit(name="spam-rules.timer"), Unit(name="spam-learn.path"))
+STATE = (
+    # Newer rules than the image's.
+    State(path="/var/lib/spamassassin", kind="rebuildable"),
+    State(path="/var/spool/spam-learn", kind="cache"),
+)
 FILES = {
     # Read by amavis, which is in that group, and by whoever checks new rules against it.
     "/etc/spamassassin/90-instance.cf": Attributes(mode="0640", group="debian-spamd"),
+    "/etc/spamassassin/channels": Attributes(mode="0644"),
+    "/etc/spamassassin/channels.asc": Attributes(mode="0644"),
 }
 #: They restart amavis by an init script, once a day.
 MASKED = ("spamassassin-maintenance.service", "spamassassin-maintenance.timer")

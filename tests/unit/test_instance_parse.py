@@ -104,6 +104,17 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
             {"postscreen": {"dnsbl": [{"site": "a.test", "answers": "127.0.0.2*9"}]}},
             "postscreen.dnsbl[0].answers",
         ),
+        ({"filters": {"clamav_urls": ["http://a.test:81/x.ndb"]}}, "filters.clamav_urls[0]"),
+        ({"filters": {"pyzor_servers": ["a.test:1"]}}, "filters.pyzor_servers[0]"),
+        ({"filters": {"rule_channels": [{"name": "x"}]}}, "filters.rule_channels[0].name"),
+        (
+            {"filters": {"rule_channels": [{"name": "a.test", "fingerprint": "A" * 40}]}},
+            "filters.rule_channels[0]",
+        ),
+        (
+            {"filters": {"rule_channels": [{"name": "a.test", "key": "YQ=="}]}},
+            "filters.rule_channels[0].key",
+        ),
         ({"aliases": [{"address": "a@example.test", "targets": []}]}, "aliases[0].targets"),
         (
             {"aliases": [{"address": "bob@example.test", "targets": ["x@y.test"]}]},

@@ -79,7 +79,7 @@ def test_ready_server_has_no_problem() -> None:
     assert _status().problems == ()
     assert str(_status()).splitlines()[0] == "state     ready"
     assert set(_status().as_data()) == {
-        "state", "hostname", "serial", "data", "problems", "units", "ports", "image",
+        "state", "hostname", "serial", "data", "problems", "warnings", "units", "ports", "image",
     }  # fmt: skip
 
 
