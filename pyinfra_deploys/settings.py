@@ -63,6 +63,16 @@ class PostfixSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatelimitSettings:
+    """How much a login may send."""
+
+    enabled: bool = True
+    """The policy service that Postfix asks on 587 and 465."""
+    recipients_per_hour: int = _whole(500, 1, 1 << 20)
+    """Recipients of a login's mails in an hour; more is put off (450), and the admin told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DovecotSettings:
     """Limits and features of the IMAP server."""
 
@@ -158,6 +168,7 @@ class Settings:
 
     base: BaseSettings = field(default_factory=BaseSettings)
     postfix: PostfixSettings = field(default_factory=PostfixSettings)
+    ratelimit: RatelimitSettings = field(default_factory=RatelimitSettings)
     dovecot: DovecotSettings = field(default_factory=DovecotSettings)
     opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
     amavis: AmavisSettings = field(default_factory=AmavisSettings)

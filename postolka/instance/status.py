@@ -40,6 +40,8 @@ class Status:
     ports: tuple[Mapping[str, Any], ...]
     """number, protocol, name and is_open of each port that the image serves."""
     image: Mapping[str, str]
+    exceeded: tuple[str, ...] = ()
+    """Logins that sent too much in the last hour."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -52,9 +54,10 @@ class Status:
             for port in self.ports
             if not port["is_open"]
         ]
+        over = [Problem(login, "has sent too much; its mail is put off") for login in self.exceeded]
         if self.state == "waiting":
             return (*data, *failed)
-        return (*data, *failed, *late, *shut)
+        return (*data, *failed, *late, *shut, *over)
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -117,6 +120,7 @@ def read(paths: Paths) -> Status:
         units=tuple(found),
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
+        exceeded=tuple(json.loads(paths.exceeded.read_bytes())) if paths.exceeded.exists() else (),
     )
 
 
