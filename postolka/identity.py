@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import tempfile
@@ -22,7 +21,7 @@ import jinja2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from postolka import dns
+from postolka import dns, files
 from postolka.errors import PostolkaError, Problem, ProblemsError
 from postolka.home import CHECKOUT
 from postolka.instance import grammar, keys
@@ -165,13 +164,8 @@ def write(identity: Identity, directory: Path) -> None:
 
 def replace_file(path: Path, content: bytes, *, mode: int) -> None:
     """Put a file in its place, wholly or not at all. Raises PostolkaError where that can't be."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            _write(new, content, mode=mode)
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
+        files.replace(path, content, mode=mode, is_durable=True)
     except OSError as error:
         raise PostolkaError(str(path), f"can't be written: {error.strerror or error}") from error
 
@@ -189,24 +183,15 @@ def refuse_used(directory: Path) -> None:
 def _fill(work: Path, identity: Identity, home: Path) -> None:
     credentials = {**identity.credentials}
     credentials["ssh"] = {**credentials["ssh"], "key": str(home / "ssh-key")}
-    files: Sequence[tuple[str, int, bytes]] = (
+    contents: Sequence[tuple[str, int, bytes]] = (
         ("user-data", 0o600, identity.user_data),
         ("zone", 0o644, identity.zone.encode("ascii")),
         ("credentials.json", 0o600, f"{json.dumps(credentials, indent=2)}\n".encode("ascii")),
         ("ssh-key", 0o600, identity.ssh_private_key),
         ("ssh-key.pub", 0o644, identity.ssh_public_key.encode("ascii")),
     )
-    for name, mode, content in files:
-        _write(work / name, content, mode=mode)
-
-
-def _write(path: Path, content: bytes, *, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+    for name, mode, content in contents:
+        files.write_new(work / name, content, mode=mode, is_durable=True)
 
 
 def _render(template: str, **values: object) -> str:

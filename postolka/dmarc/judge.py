@@ -7,7 +7,7 @@ known to let it pass: while the DNS doesn't answer, it is put off.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -129,12 +129,7 @@ def _verdict(results: Sequence[str], authserv_id: str) -> _Verdict:
             continue
         for method, result, asked in _METHODS.findall(f";{rest}"):
             if method.lower() == "spf":
-                found = _Verdict(
-                    result=found.result,
-                    policy=found.policy,
-                    author=found.author,
-                    spf=result.lower(),
-                )
+                found = replace(found, spf=result.lower())
                 continue
             author = _AUTHOR.search(rest)
             found = _Verdict(
