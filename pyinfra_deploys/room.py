@@ -11,6 +11,7 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     STATE      directories that outlive the image                           tuple[State, ...]
     FILES      owner and mode of files that aren't root's 0644              dict[str, Attributes]
     CHECKS     commands (argv), run in the root at bake, that check its files  tuple[argv, ...]
+    EFFECTIVE  commands (argv) that show the configuration on the machine   tuple[argv, ...]
     MASKED     units of its packages that must never start                  tuple[str, ...]
 
 beside `rootfs/` (baked; `.j2` rendered from settings) and `instance/` (rendered at each boot).
@@ -124,6 +125,7 @@ class Room:
     state: tuple[State, ...] = ()
     files: Mapping[str, Attributes] = field(default_factory=dict)
     checks: tuple[tuple[str, ...], ...] = ()
+    effective: tuple[tuple[str, ...], ...] = ()
     masked: tuple[str, ...] = ()
 
     @property
@@ -151,6 +153,7 @@ def read(module: ModuleType) -> Room:
             "state",
             "files",
             "checks",
+            "effective",
             "masked",
         )
         if hasattr(module, name.upper())
@@ -159,6 +162,11 @@ def read(module: ModuleType) -> Room:
     return Room(
         name=module.__name__.rpartition(".")[2], folder=Path(module.__file__).parent, **facts
     )
+
+
+def plain(*paths: str) -> tuple[str, ...]:
+    """Return the command that shows files without their comments, for EFFECTIVE."""
+    return ("grep", "-hvE", r"^[[:space:]]*([#;]|//|$)", *paths)
 
 
 def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:

@@ -24,7 +24,9 @@ from pyinfra_deploys import (
     opendmarc,
     postfix,
     postfixadmin,
+    postsrsd,
     pyzor,
+    ratelimit,
     razor,
     selinux,
     spamassassin,
@@ -56,7 +58,9 @@ ROOMS = (
     opendmarc,
     postfix,
     postfixadmin,
+    postsrsd,
     pyzor,
+    ratelimit,
     razor,
     selinux,
     spamassassin,
@@ -104,6 +108,7 @@ def house(settings: Settings) -> dict[str, Any]:
         "egress": [asdict(flow) for flow in rooms.egress(facts, settings)],
         "units": [asdict(unit) for unit in rooms.units(facts, settings)],
         "state": [asdict(state) for room in facts for state in room.state],
+        "effective": {room.name: list(room.effective) for room in facts if room.effective},
         "users": [asdict(user) for user in users()],
         "instance_files": {
             path: {"template": template, **asdict(attributes)}

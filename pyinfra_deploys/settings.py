@@ -7,11 +7,11 @@ Pure: no I/O but reading the given file, no clock, no environment.
 
 from __future__ import annotations
 
-import ast
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.errors import Problem, ProblemsError
+from pyinfra_deploys import literals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,16 @@ class PostfixSettings:
     """Postfix postscreen_greet_wait, seconds."""
     postscreen_dnsbl_threshold: int = _whole(3, 1, 1000)
     """Postfix postscreen_dnsbl_threshold: the score from which a client is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatelimitSettings:
+    """How much a login may send."""
+
+    enabled: bool = True
+    """The policy service that Postfix asks on 587 and 465."""
+    recipients_per_hour: int = _whole(500, 1, 1 << 20)
+    """Recipients of a login's mails in an hour; more is put off (450), and the admin told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +213,7 @@ class Settings:
 
     base: BaseSettings = field(default_factory=BaseSettings)
     postfix: PostfixSettings = field(default_factory=PostfixSettings)
+    ratelimit: RatelimitSettings = field(default_factory=RatelimitSettings)
     dovecot: DovecotSettings = field(default_factory=DovecotSettings)
     opendkim: OpendkimSettings = field(default_factory=OpendkimSettings)
     amavis: AmavisSettings = field(default_factory=AmavisSettings)
@@ -229,39 +240,9 @@ class Settings:
 def load(path: Path) -> Settings:
     """Read a group_data file as pyinfra does, but refuse what isn't `name = literal`.
 
-    Nothing in it is executed, so reading settings can't do anything else. A file that isn't there
-    sets nothing.
-
     Raises ProblemsError naming each other statement, and what `parse` finds.
     """
-    where = f"{path.parent.name}/{path.name}"
-    try:
-        module = ast.parse(path.read_text(), filename=str(path))
-    except FileNotFoundError:
-        return Settings()
-    except (SyntaxError, UnicodeDecodeError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise PostolkaError(f"{where}{line}", f"not Python: {error}") from error
-    data: dict[str, object] = {}
-    problems: list[Problem] = []
-    for statement in module.body:
-        match statement:
-            case ast.Expr(value=ast.Constant(value=str())):
-                continue  # a docstring
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                problems.append(Problem(f"line {statement.lineno}", "not `name = literal`"))
-                continue
-        try:
-            data[name] = ast.literal_eval(value)
-        except (ValueError, TypeError, SyntaxError):
-            problems.append(Problem(f"line {statement.lineno}", f"{name} is not a literal"))
-    if problems:
-        raise ProblemsError(where, problems, hint="group_data holds `name = literal` only")
-    return parse(data, where=where)
+    return parse(literals.read(path), where=f"{path.parent.name}/{path.name}")
 
 
 def of_host(data: Mapping[str, object]) -> Settings:

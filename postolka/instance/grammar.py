@@ -22,6 +22,8 @@ _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
 _SHA512 = re.compile(r"\$6\$(rounds=[1-9][0-9]{3,8}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}")
 _URL = re.compile(r"https://([a-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9/._~-]*)?")
 _SOURCE = re.compile(r"https?://([a-z0-9.-]+)(/[A-Za-z0-9._~-]+)+")
+_RELAY_USER = re.compile(r"[A-Za-z0-9._@+=/-]{1,128}")
+_RELAY_PASSWORD = re.compile(r"[!-~]{1,256}")
 _DQS_KEY = re.compile(r"[a-z0-9]{20,64}")
 _OCTETS = r"([0-9]{1,3}|\[[0-9]{1,3}((\.\.|;)[0-9]{1,3})*\])"
 _DNSBL_ANSWERS = re.compile(rf"{_OCTETS}(\.{_OCTETS}){{3}}")
@@ -75,6 +77,21 @@ def address(text: str) -> str | None:
     if found.is_unspecified or found.is_multicast or found.is_loopback or found.is_link_local:
         return "is not an address that others can reach"
     return None
+
+
+def relay_user(text: str) -> str | None:
+    """Check a login at a relay host."""
+    return None if _RELAY_USER.fullmatch(text) else "is not a user name (A-Z a-z 0-9 . _ @ + = / -)"
+
+
+def relay_password(text: str) -> str | None:
+    """Check a password at a relay host; it stands at a line's end in a file of its own."""
+    return None if _RELAY_PASSWORD.fullmatch(text) else "must be printable ASCII without spaces"
+
+
+def relay_sender(text: str) -> str | None:
+    """Check a sender's address, or its domain alone."""
+    return mail_target(text) if "@" in text else dns_name(text)
 
 
 def network(text: str) -> str | None:

@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the same for a script")
     check = verb("check", _check, "validate instance data, and list every problem")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
+    config = verb("config", _config, "show a service's effective configuration, secrets masked")
+    config.add_argument("name", metavar="NAME", nargs="?", help="the service; without: their names")
     verb("render", _render, "configure the machine from its data (run at each boot)")
     base = verb(
         "database", _database, "bring accounts, tables and seeds into the database (at boot)"
@@ -105,6 +107,16 @@ def _check(arguments: argparse.Namespace) -> int:
         raise PostolkaError(str(arguments.file), f"can't be read: {error.strerror}") from error
     instance = parse(data, where=str(arguments.file))
     print(f"{arguments.file}: good, serial {instance.serial}, {instance.hostname}")  # noqa: T201
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from postolka.instance import effective  # noqa: PLC0415
+
+    if arguments.name:
+        print(effective.show(Paths(), arguments.name).rstrip("\n"))  # noqa: T201
+    else:
+        print("\n".join(effective.names(Paths())))  # noqa: T201
     return 0
 
 

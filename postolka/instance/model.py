@@ -7,14 +7,16 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import ssl
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from postolka.instance import keys
 from postolka.instance.filters import Filters
 from postolka.instance.secret import Secret
-from postolka.instance.transport import ZEN, Dnsbl, Postscreen
+from postolka.instance.transport import ZEN, Dnsbl, Postscreen, Relay
 
 #: Version of the document's form.
 FORMAT = 1
@@ -227,9 +229,13 @@ class Instance:
     acme: Acme = Acme()
     dns: Dns = Dns()
     dmarc: Dmarc = Dmarc()
+    authorities: tuple[str, ...] = ()
+    """More certification authorities that vouch for others' servers: base64 of DER."""
     ntp: tuple[str, ...] = ()
     """Time servers, names or addresses; empty: the image's own choice."""
     postscreen: Postscreen = field(default_factory=Postscreen)
+    relays: tuple[Relay, ...] = ()
+    """At most one for each destination and sender."""
     dqs_key: Secret | None = None
     """Spamhaus's key for its Data Query Service; None: its public lists are asked."""
     filters: Filters = field(default_factory=Filters)
@@ -253,6 +259,11 @@ class Instance:
     def ipv6(self) -> tuple[str, ...]:
         """Public IPv6 addresses."""
         return _of_version(self.addresses, 6)
+
+    @property
+    def authorities_pem(self) -> tuple[str, ...]:
+        """The further authorities' certificates as PEM documents."""
+        return tuple(ssl.DER_cert_to_PEM_cert(base64.b64decode(item)) for item in self.authorities)
 
     @property
     def dnsbl_sites(self) -> tuple[Dnsbl, ...]:

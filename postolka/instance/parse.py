@@ -65,9 +65,11 @@ def _instance(node: Node) -> model.Instance | None:
             "acme": _acme,
             "dns": _dns,
             "dmarc": _dmarc,
+            "authorities": _texts(grammar.certificate),
             "ntp": _texts(grammar.host_or_address),
             "postscreen": parse_transport.postscreen,
             "filters": parse_filters.filters,
+            "relays": parse_transport.relays,
             "dqs_key": _secret(grammar.dqs_key),
         },
     )
@@ -246,6 +248,9 @@ def _check_addresses(instance: model.Instance, node: Node) -> None:
             if address.value in taken:
                 address.complain(f"{shown(address.value)} stands above already")
             taken.add(address.value)
+    for relay in instance.relays:
+        for name in domains & set(relay.destinations):
+            node.below("relays").complain(f"{shown(name)} is a domain of this server")
     local, _, domain = instance.admin.address.rpartition("@")
     if domain in domains and (problem := grammar.local_part(local)):
         node.below("admin").below("address").complain(f"{shown(local)} {problem}")

@@ -5,15 +5,20 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from postolka.instance import grammar, transport
-from postolka.instance.reading import each, record, text, texts, whole
+from postolka.instance.node import shown
+from postolka.instance.reading import each, record, secret, text, texts, whole
 
 if TYPE_CHECKING:
     from postolka.instance.node import Node
 
 _MAX_WEIGHT = 100
+_SUBMISSIONS = 465
+#: EGRESS of the room postfix.
+_RELAY_PORTS = (25, _SUBMISSIONS, 587)
 
 
 def postscreen(node: Node) -> transport.Postscreen | None:
@@ -33,3 +38,48 @@ def _dnsbl(node: Node) -> transport.Dnsbl | None:
         {"site": text(grammar.dns_name)},
         {"answers": text(grammar.dnsbl_answers), "weight": whole(-_MAX_WEIGHT, _MAX_WEIGHT)},
     )
+
+
+def relays(node: Node) -> tuple[transport.Relay, ...]:
+    """Read the servers that outgoing mail is given to."""
+    found = each(node, _relay)
+    uses = Counter(use for relay in found for use in (*relay.destinations, *relay.senders))
+    for use in (use for use, count in uses.items() if count > 1):
+        node.complain(f"{shown(use)} is given to two relays")
+    if sum(relay.is_for_all for relay in found) > 1:
+        node.complain("two are for all mail; one needs destinations or senders")
+    # Postfix keeps one login for a host and port.
+    for nexthop, count in Counter(relay.nexthop for relay in found).items():
+        if count > 1:
+            node.complain(f"{nexthop} stands {count} times; name all its senders in one")
+    return found
+
+
+def _relay(node: Node) -> transport.Relay | None:
+    found = record(
+        node,
+        transport.Relay,
+        {"host": text(grammar.dns_name)},
+        {
+            "port": _relay_port,
+            "tls": lambda child: child.choice("secure", "encrypt", "dane-only", "may"),
+            "user": text(grammar.relay_user),
+            "password": secret(grammar.relay_password),
+            "destinations": texts(grammar.dns_name),
+            "senders": texts(grammar.relay_sender),
+        },
+    )
+    if found is None:
+        return None
+    if bool(found.user) != bool(found.password):
+        node.complain("user and password belong together")
+    if found.tls == "may" and (found.user or found.port == _SUBMISSIONS):
+        node.complain("tls: may would show the password, or fits no implicit TLS")
+    return found
+
+
+def _relay_port(node: Node) -> int:
+    found = node.whole(1, 65535)
+    if found not in _RELAY_PORTS:
+        node.complain(f"must be one of {_RELAY_PORTS}: the firewall lets no other out")
+    return found

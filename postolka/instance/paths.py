@@ -98,6 +98,11 @@ class Paths:
         return self.run / "configured"
 
     @property
+    def exceeded(self) -> Path:
+        """Logins over their limit, as JSON; not there without that service."""
+        return self.root / "run/postolka-ratelimit/exceeded.json"
+
+    @property
     def report(self) -> Path:
         """What the last rendering found, as JSON."""
         return self.run / "report.json"

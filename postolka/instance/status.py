@@ -42,6 +42,8 @@ class Status:
     image: Mapping[str, str]
     warnings: tuple[Problem, ...] = ()
     """What isn't as it should be, but keeps the server from nothing: an upstream that is down."""
+    exceeded: tuple[str, ...] = ()
+    """Logins that sent too much in the last hour."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -54,9 +56,10 @@ class Status:
             for port in self.ports
             if not port["is_open"]
         ]
+        over = [Problem(login, "has sent too much; its mail is put off") for login in self.exceeded]
         if self.state == "waiting":
             return (*data, *failed)
-        return (*data, *failed, *late, *shut)
+        return (*data, *failed, *late, *shut, *over)
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -122,6 +125,7 @@ def read(paths: Paths, *, with_warnings: bool = False) -> Status:
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
         warnings=health.warnings(paths, house) if with_warnings and is_configured else (),
+        exceeded=tuple(json.loads(paths.exceeded.read_bytes())) if paths.exceeded.exists() else (),
     )
 
 

@@ -6,7 +6,14 @@ Read by `postolka.instance.parse_transport`. Pure: no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+if TYPE_CHECKING:
+    from postolka.instance.secret import Secret
+
+
+#: Of a relay host: how sure its TLS has to be, as smtp_tls_policy_maps names it.
+Tls = Literal["may", "encrypt", "dane-only", "secure"]
 #: Spamhaus's list under the name that is free to ask for.
 ZEN = "zen.spamhaus.org"
 
@@ -32,3 +39,37 @@ class Postscreen:
     """The lists that are asked; empty: none."""
     access: tuple[str, ...] = ()
     """Networks whose hosts pass without a test."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """A server that outgoing mail is given to, instead of to its destination's own."""
+
+    host: str
+    port: int = 587
+    """465 is TLS from the first byte (RFC 8314), 25 and 587 STARTTLS."""
+    tls: Tls = "secure"
+    """secure: a certificate of its name by a public authority; dane-only: by TLSA records; encrypt:
+    any; may: clear text, where it has none."""
+    user: str = ""
+    """For SASL; empty: no login."""
+    password: Secret | None = None
+    destinations: tuple[str, ...] = ()
+    """Only mail to these domains."""
+    senders: tuple[str, ...] = ()
+    """Only mail from these addresses, or of these domains. Both empty: all mail."""
+
+    @property
+    def nexthop(self) -> str:
+        """The host as Postfix's maps name it: its own addresses count, not its MX records."""
+        return f"[{self.host}]:{self.port}"
+
+    @property
+    def transport(self) -> str:
+        """Where Postfix's transport maps lead to."""
+        return f"{'smtps' if self.port == 465 else 'smtp'}:{self.nexthop}"  # noqa: PLR2004 - RFC 8314
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether all mail goes there."""
+        return not self.destinations and not self.senders

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,19 +16,26 @@ from cryptography.x509.oid import NameOID
 
 from postolka.lab import keys, world
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PORT = 443
 MANAGEMENT_PORT = 15000
 DIRECTORY_URL = f"https://{world.ACME.name}/dir"
 _YEARS = timedelta(days=3650)
 
 
-def certificate(authority: ec.EllipticCurvePrivateKey, now: datetime) -> tuple[bytes, bytes]:
-    """Return the directory's certificate and key, both PEM, vouched for by `authority`."""
+def certificate(
+    authority: ec.EllipticCurvePrivateKey, now: datetime, names: Sequence[str] = (world.ACME.name,)
+) -> tuple[bytes, bytes]:
+    """Return a server's certificate and key, both PEM, vouched for by `authority`."""
     key = ec.generate_private_key(ec.SECP256R1())
     made = (
-        _builder(world.ACME.name, key, now)
+        _builder(names[0], key, now)
         .issuer_name(_name("Postolka lab"))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(world.ACME.name)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+        )
         .sign(authority, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM), keys.pem(key)

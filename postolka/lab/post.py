@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from postolka import namespace
 from postolka.errors import PostolkaError
-from postolka.lab import world
+from postolka.lab import sink, world
 
 if TYPE_CHECKING:
     import socket
@@ -37,6 +37,10 @@ class Mail:
     """Address of the host that brought it; unknown (empty) where the stock server took it."""
     message: bytes
     """With CRLF line ends; the sink changes not a byte."""
+    port: int = _SMTP
+    """Of the sink, by which it came: 465 and 587 want a login."""
+    login: str = ""
+    is_encrypted: bool = False
 
 
 def send(lab: Lab, sender: str, recipients: Sequence[str], message: bytes) -> None:
@@ -71,10 +75,18 @@ def sunk(lab: Lab) -> list[Mail]:
                 sender=envelope["sender"],
                 recipients=tuple(envelope["recipients"]),
                 client=envelope["client"],
+                port=envelope["port"],
+                login=envelope["login"],
+                is_encrypted=envelope["is_encrypted"],
                 message=(path / "message").read_bytes(),
             )
         )
     return found
+
+
+def sink_key(lab: Lab) -> str:
+    """Return the SHA-256 of the sink's public key in hexadecimal, as TLSA 3 1 1 holds it."""
+    return (lab.directory / "sink" / sink.SPKI).read_text(encoding="ascii").strip()
 
 
 def arrived(lab: Lab) -> list[Mail]:

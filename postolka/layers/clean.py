@@ -28,6 +28,7 @@ REMOVED = (
     "etc/resolv.conf",
     # Secrets that package scripts make: each machine makes its own.
     "etc/bind/rndc.key",
+    "etc/postsrsd.secret",
     "etc/ssh/ssh_host_*",
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
     "etc/ssl/private/ssl-cert-snakeoil.key",

@@ -72,6 +72,7 @@ CHECKS = (
     # Reads all of /etc and /usr/lib; a wrong line in any of them is an error.
     ("systemd-tmpfiles", "--create", "--dry-run"),
 )
+EFFECTIVE = (("systemd-analyze", "cat-config", "--no-pager", "systemd/journald.conf"),)
 
 
 @deploy("Base")

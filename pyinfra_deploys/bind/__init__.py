@@ -31,6 +31,7 @@ FILES = {
     "/etc/bind/rndc.key": Attributes(mode="0640", group="bind"),
     "/etc/bind/root.hints": Attributes(mode="0644"),
 }
+EFFECTIVE = (("named-checkconf", "-px"),)
 #: resolvconf isn't here; the unit is for machines that have it.
 MASKED = ("named-resolvconf.service",)
 

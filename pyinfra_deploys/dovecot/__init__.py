@@ -39,6 +39,7 @@ FILES = {
     "/usr/lib/postolka/dovecot-sieve": _PROGRAM,
     "/usr/sbin/postolka-quota": _PROGRAM,
 }
+EFFECTIVE = (("doveconf", "-n"),)
 
 
 @deploy("Dovecot")

@@ -29,6 +29,7 @@ CHECKS = (
     # Verbose help is written after the whole configuration is read; an unknown option is an error.
     ("/usr/sbin/mariadbd", "--user=mysql", "--verbose", "--help"),
 )
+EFFECTIVE = (("my_print_defaults", "--mysqld"),)
 
 
 @deploy("MariaDB")

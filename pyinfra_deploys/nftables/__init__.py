@@ -29,6 +29,7 @@ CHECKS = (
         "! nft list tables >/dev/null 2>&1 || nft -c -f /etc/nftables.conf",
     ),
 )
+EFFECTIVE = (("nft", "list", "ruleset"),)
 
 
 @deploy("Firewall")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Port, Unit, User
+from pyinfra_deploys.room import Attributes, Port, Unit, User, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -28,6 +28,7 @@ FILES = {
     "/etc/dkimkeys/SigningTable": _PLAIN,
     "/etc/dkimkeys/SigningTable.ed25519": _PLAIN,
 }
+EFFECTIVE = (plain("/etc/opendkim.conf", "/etc/opendkim-ed25519.conf"),)
 
 
 @deploy("OpenDKIM")

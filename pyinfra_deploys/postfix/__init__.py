@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "bsd-mailx",  # the command mail, for scripts and the operator; it uses sendmail(1)
+    "libsasl2-modules",  # the login at a relay host
     "postfix",
     "postfix-lmdb",
     "postfix-mysql",
@@ -30,8 +31,14 @@ PORTS = (
     Port(number=465, name="submissions", tls="implicit", setting="postfix.submissions"),
     Port(number=587, name="submission", tls="starttls"),
     Port(number=10025, name="reinjection", is_public=False),
+    Port(number=10027, name="srs", is_public=False),
 )
-EGRESS = (Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),)
+EGRESS = (
+    Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),
+    # Relay hosts are instance data, and the firewall stands before there are any.
+    Egress(user="postfix", protocol="tcp", port=465, why="mail to a relay host"),
+    Egress(user="postfix", protocol="tcp", port=587, why="mail to a relay host"),
+)
 UNITS = (Unit(name="postfix.service"),)
 STATE = (
     State(path="/var/spool/postfix", kind="precious"),
@@ -42,17 +49,23 @@ _PLAIN = Attributes(mode="0644")
 _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
     "/etc/mailname": _PLAIN,
+    "/etc/postfix/authorities.pem": _PLAIN,
     "/etc/postfix/dnsbl_reply": _SECRET,
     "/etc/postfix/header_checks": _PLAIN,
     "/etc/postfix/main.cf": _PLAIN,
     "/etc/postfix/postscreen_access.cidr": _PLAIN,
+    "/etc/postfix/sender_transport": _PLAIN,
     "/etc/postfix/sql/alias_domains.cf": _SECRET,
     "/etc/postfix/sql/aliases.cf": _SECRET,
     "/etc/postfix/sql/domains.cf": _SECRET,
     "/etc/postfix/sql/mailboxes.cf": _SECRET,
+    "/etc/postfix/sql/own_senders.cf": _SECRET,
     "/etc/postfix/sql/sender_alias_domains.cf": _SECRET,
     "/etc/postfix/sql/senders.cf": _SECRET,
+    "/etc/postfix/tls_policy": _PLAIN,
+    "/etc/postfix/transport": _PLAIN,
 }
+EFFECTIVE = (("postconf", "-n"), ("postconf", "-M"), ("postconf", "-P"))
 #: It copies resolv.conf into a chroot, which this server doesn't use.
 MASKED = ("postfix-resolvconf.path",)
 

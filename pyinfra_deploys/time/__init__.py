@@ -30,6 +30,7 @@ FILES = {
     # Read by the daemon's own account.
     "/etc/postolka/timesyncd.conf": Attributes(mode="0644"),
 }
+EFFECTIVE = (("systemd-analyze", "cat-config", "--no-pager", "systemd/timesyncd.conf"),)
 
 
 @deploy("Time")

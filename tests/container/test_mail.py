@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _TEXT = "Příliš žluťoučký kůň úpěl ďábelské ódy."
 
 
-def _unverified() -> ssl.SSLContext:
+def unverified() -> ssl.SSLContext:
+    """Return a context that takes any certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -75,7 +76,7 @@ def test_port_25_has_no_login(subject: Subject) -> None:
     """No AUTH on 25, with TLS or without."""
     with post.stranger(subject.lab, subject.address) as client:
         assert not client.has_extn("auth")
-        client.starttls(context=_unverified())
+        client.starttls(context=unverified())
         client.ehlo()
         assert not client.has_extn("auth")
         assert client.docmd("AUTH", "PLAIN AGEAYg==")[0] // 100 == 5
@@ -130,7 +131,7 @@ def test_sender_must_be_the_logins_own(subject: Subject, alice: Login, bob: Logi
     there = (subject.server.host, subject.server.ports[587])
     for sender in (bob.address, "boss@outside.example"):
         with smtplib.SMTP(*there, timeout=60) as client:
-            client.starttls(context=_unverified())
+            client.starttls(context=unverified())
             client.login(alice.address, alice.password)
             client.mail(sender)
             assert client.rcpt(bob.address)[0] == 553

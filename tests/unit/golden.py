@@ -83,7 +83,7 @@ def rendered(
         "instance": instance,
         "settings": attributes(house["settings"]),
         "house": house,
-        "machine": attributes({"rndc_key": "cm5kYw=="}),
+        "machine": attributes({"rndc_key": "cm5kYw==", "srs_secret": "c3Jz"}),
     }
     return {
         path: templates.get_template(template).render(**names)

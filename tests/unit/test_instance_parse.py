@@ -97,7 +97,27 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
         ({"dmarc": {"trusted_forwarders": ["0.0.0.0/0"]}}, "dmarc.trusted_forwarders[0]"),
         ({"dmarc": {"trusted_forwarders": ["127.0.0.0/8"]}}, "dmarc.trusted_forwarders[0]"),
         ({"ntp": ["ntp"]}, "ntp[0]"),
+        ({"authorities": ["AAAA"]}, "authorities[0]"),
+        ({"relays": [{"host": "a.test", "destinations": ["example.test"]}]}, "relays"),
         ({"dqs_key": "short"}, "dqs_key"),
+        ({"relays": [{"host": "a.test", "port": 2525}]}, "relays[0].port"),
+        ({"relays": [{"host": "a.test", "user": "x"}]}, "relays[0]"),
+        ({"relays": [{"host": "a.test", "user": "a:b", "password": "x"}]}, "relays[0].user"),
+        (
+            {"relays": [{"host": "a.test", "user": "x", "password": "x", "tls": "may"}]},
+            "relays[0]",
+        ),
+        ({"relays": [{"host": "a.test", "port": 465, "tls": "may"}]}, "relays[0]"),
+        ({"relays": [{"host": "a.test"}, {"host": "b.test"}]}, "relays"),
+        ({"relays": [{"host": "a.test", "senders": ["x y"]}]}, "relays[0].senders[0]"),
+        (
+            {"relays": [{"host": f"{n}.test", "destinations": ["x.test"]} for n in "ab"]},
+            "relays",
+        ),
+        (
+            {"relays": [{"host": "a.test"}, {"host": "a.test", "destinations": ["x.test"]}]},
+            "relays",
+        ),
         ({"postscreen": {"access": ["198.51.100.1/24"]}}, "postscreen.access[0]"),
         ({"postscreen": {"dnsbl": [{"site": "zen"}]}}, "postscreen.dnsbl[0].site"),
         (
@@ -222,6 +242,9 @@ def test_any_value_in_any_field_ends_in_a_model_or_in_problems(name: str, value:
         grammar.password,
         grammar.url,
         grammar.digest,
+        grammar.dqs_key,
+        grammar.relay_sender,
+        grammar.relay_user,
     ],
 )
 def test_grammar_leaves_no_room_for_syntax(check: Callable[[str], str | None]) -> None:

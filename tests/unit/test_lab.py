@@ -217,7 +217,7 @@ def test_sink_keeps_each_byte(tmp_path: Path) -> None:
             await asyncio.to_thread(send, listener.sockets[0].getsockname()[1])
 
     asyncio.run(run())
-    (kept,) = (tmp_path / "sink").iterdir()
+    (kept,) = (tmp_path / "sink").glob("[0-9]*")
     assert (kept / "message").read_bytes() == message
     envelope = json.loads((kept / "envelope.json").read_bytes())
     assert envelope["sender"] == "a@a.test"

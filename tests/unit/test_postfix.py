@@ -34,7 +34,15 @@ def test_services_are_golden() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["alias_domains", "aliases", "domains", "mailboxes", "sender_alias_domains", "senders"],
+    [
+        "alias_domains",
+        "aliases",
+        "domains",
+        "mailboxes",
+        "own_senders",
+        "sender_alias_domains",
+        "senders",
+    ],
 )
 def test_queries_are_golden(name: str) -> None:
     """Each lookup in SQL is the one that was read and tried."""
@@ -118,4 +126,6 @@ def test_every_mail_goes_through_the_filter_once() -> None:
         "submissions": sent,
         "pickup": sent,
         "127.0.0.1:10025": "",
+        # The second pass of forwarded mail.
+        "127.0.0.1:10027": "",
     }

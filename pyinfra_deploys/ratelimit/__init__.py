@@ -1,0 +1,25 @@
+"""A limit on what a login may send in an hour, with an alarm: a stolen password does less harm.
+
+A small policy service of ours (postolka/instance/ratelimit.py). Debian's two don't fit: postfwd's
+rates raise no alarm; policyd-rate-limit doesn't see mails sent by BDAT (RFC 3030), and reports
+once a day over port 25, which relays for nobody here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.room import Unit, User
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.settings import Settings
+
+USERS = (User(name="ratelimit", id=172),)
+UNITS = (Unit(name="postolka-ratelimit.service", setting="ratelimit.enabled"),)
+
+
+@deploy("Rate limit")
+def ratelimit(settings: Settings) -> None:
+    """Install the policy service."""
+    install(__name__, settings)
