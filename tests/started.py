@@ -26,7 +26,9 @@ def running(
     try:
         yield machine
     finally:
-        machines.stop(machine.name)
+        # A machine that a test has killed may be forgotten by now: whoever looks around cleans up.
+        if machine.directory.exists():
+            machines.stop(machine.name)
 
 
 def await_state(machine: Machine, offset: int = 0, *, timeout_seconds: float) -> console.State:

@@ -71,8 +71,7 @@ ROWS = (
     _unit("the Ed25519 signer", "opendkim-ed25519.service", receives=True),
     _unit("OpenDMARC", "opendmarc.service", submits=True),
     _unit("the milter behind OpenDMARC", "dmarc-policy.service", submits=True),
-    # MariaDB's row is in test_postfix_faults.py as far as 25 goes. Logins then end with 454 or 535,
-    # and for a moment longer: Dovecot 2.4.1's auth worker dies by signal 11 without its database.
+    _unit("MariaDB", "mariadb.service"),
     _unit("BIND", "named.service", submits=True, sends=False),
     Row(
         name="the DNS of others",
