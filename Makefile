@@ -12,7 +12,8 @@ setup: .venv/installed
 
 demo: setup ; $(SUDO) sh packer/demo.sh
 
-test: setup ; $(SUDO) .venv/bin/python -m pytest -m "not soak"
+# Most tests wait for a daemon, not for a processor: three at a time, each with a lab of its own.
+test: setup ; $(SUDO) .venv/bin/python -m pytest -m "not soak" -n 3 --dist loadfile
 
 soak: setup ; $(SUDO) .venv/bin/python -m pytest -m soak
 

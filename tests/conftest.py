@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ settings.load_profile("postolka")
 _TESTS = Path(__file__).parent
 #: Directories whose tests mount, build or boot; each is also a mark.
 _AS_ROOT = ("image", "container", "vm")
+
+
+def pytest_configure() -> None:
+    """Have programs that tests start be interrupted by SIGINT: a shell's `&` ignores it for all."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import socket
 
 _PORT = 53
-_SECONDS = 5.0
+#: A resolver asks a server again that hasn't answered at once, on a busy machine more than once.
+_SECONDS = 15.0
 
 
 def ask(
