@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
+import dns.reversename
+from dns.rdtypes.ANY.TXT import TXT
+
+from postolka import spf
+from postolka.instance import mtasts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from postolka.instance.model import Domain, Instance
     from pyinfra_deploys.room import Port
 
 #: Low while a server is being set up, so that a mistake is short-lived; seconds.
 TTL_SECONDS = 300
+#: For a server that is set up; seconds.
+LASTING_TTL_SECONDS = 3600
 
 #: Services that mail clients look up (RFC 6186; submissions: RFC 8314, 5.1; sieve: RFC 5804, 1.8),
 #: and their preference: TLS from the first byte before STARTTLS.
@@ -42,43 +48,86 @@ class Record:
     data: str
     why: str
 
-    def __str__(self) -> str:
-        return f"{self.name} {TTL_SECONDS} IN {self.type} {self.data}"
+    @property
+    def value(self) -> str:
+        """The data as web forms want them: the text of a TXT record whole and without quotes."""
+        return value(_rdata(self))
 
 
-def records(instance: Instance, ports: Iterable[Port]) -> list[Record]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a domain has published so far; its records are to break none of it. Empty: nothing."""
+
+    mx: tuple[str, ...] = ()
+    """Its mail servers, without the final dot."""
+    spf: str = ""
+    dmarc: str = ""
+    tlsrpt: str = ""
+
+
+def records(
+    instance: Instance, ports: Iterable[Port], live: Mapping[str, Live] | None = None
+) -> list[Record]:
     """Return every record of `instance`, grouped by what they are for.
 
-    `ports` are what its server listens on. Raises dns.exception.DNSException for data that isn't
-    valid for its type.
+    `ports` are what its server listens on. The domains in `live` exist already: what they have is
+    built upon; all others start strict. Raises dns.exception.DNSException for data that aren't
+    valid for their type.
     """
     public = [port for port in ports if port.is_public and port.protocol == "tcp"]
     found = list(_host(instance, public))
     for domain in instance.domains:
-        found += _domain(domain, instance, public)
+        old = (live or {}).get(domain.name)
+        found += _domain(domain, instance) if old is None else _existing(domain, instance, old)
+        found += _services(domain.name, instance, public)
     unique = {(item.name, item.type, item.data): _checked(item) for item in reversed(found)}
     return list(reversed(unique.values()))
 
 
-def zone(instance: Instance, ports: Iterable[Port]) -> str:
+def reverse(hostname: str, addresses: Iterable[str]) -> list[Record]:
+    """Return the reverse names that the addresses' owner has to be asked for (RFC 1035, 3.5)."""
+    why = "Ask the owner of each address for it; many servers refuse mail from one without."
+    names = (dns.reversename.from_address(address).to_text() for address in addresses)
+    return [Record(name, "PTR", f"{hostname}.", why) for name in names]
+
+
+def zone(
+    instance: Instance,
+    ports: Iterable[Port],
+    live: Mapping[str, Live] | None = None,
+    *,
+    ttl_seconds: int = TTL_SECONDS,
+) -> str:
     """Return the records as a fragment of a zone file, with a comment above each group."""
-    lines = [f"; The records to publish for {instance.hostname}, TTL {TTL_SECONDS} s.", ""]
+    lines = [f"; The records to publish for {instance.hostname}, TTL {ttl_seconds} s."]
+    if ttl_seconds < LASTING_TTL_SECONDS:
+        lines.append(
+            f"; That is for setting up: once all is well, publish --ttl {LASTING_TTL_SECONDS}."
+        )
+    lines.append("")
     if instance.addresses:
         lines.append("; Ask the owner of each address for its reverse name (PTR); many servers")
         lines.append("; refuse mail from an address without one:")
         lines += [
-            f";   {ip_address(address).reverse_pointer}. PTR {instance.hostname}."
-            for address in instance.addresses
+            f";   {item.name} {item.type} {item.data}"
+            for item in reverse(instance.hostname, instance.addresses)
         ]
     else:
         lines.append(f"; No address was given: add an A or AAAA record for {instance.hostname}.")
     group = ""
-    for record in records(instance, ports):
+    for record in records(instance, ports, live):
         if record.why != group:
             group = record.why
             lines += ["", *textwrap.wrap(group, 98, initial_indent="; ", subsequent_indent="; ")]
-        lines.append(str(record))
+        lines.append(f"{record.name} {ttl_seconds} IN {record.type} {record.data}")
     return "\n".join(lines) + "\n"
+
+
+def value(rdata: dns.rdata.Rdata) -> str:
+    """Return a record's data on one line; readers join a TXT record's strings without a space."""
+    if isinstance(rdata, TXT):
+        return b"".join(rdata.strings).decode("utf-8", errors="replace")
+    return rdata.to_text()
 
 
 def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
@@ -88,9 +137,14 @@ def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
         yield Record(host, "A", address, why)
     for address in instance.ipv6:
         yield Record(host, "AAAA", address, why)
-    why = "The server's own name as a mail domain: its bounces are checked by it (RFC 7208, 2.4)."
-    yield Record(host, "MX", f"{_MX_PREFERENCE} {host}", why)
-    yield Record(host, "TXT", _strings("v=spf1 mx -all"), why)
+    if instance.hostname not in {domain.name for domain in instance.domains}:
+        why = (
+            "The server's own name as a mail domain: its bounces are checked by it (RFC 7208, 2.4)."
+        )
+        yield Record(host, "MX", f"{_MX_PREFERENCE} {host}", why)
+        yield Record(host, "TXT", _strings("v=spf1 mx -all"), why)
+    why = "Which authority may issue the server's certificates (RFC 8659)."
+    yield Record(host, "CAA", f'0 issue "{instance.acme.issuer}"', why)
     why = (
         "DANE (RFC 7672): the public half of the server's TLS key and of the next one, for each "
         "port that speaks TLS. They count only in a zone signed with DNSSEC."
@@ -101,35 +155,91 @@ def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
                 yield Record(f"_{port.number}._tcp.{host}", "TLSA", f"3 1 1 {digest}", why)
 
 
-def _domain(domain: Domain, instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
-    name, host = f"{domain.name}.", f"{instance.hostname}."
+def _domain(domain: Domain, instance: Instance) -> Iterator[Record]:
+    """Yield the records of a domain that nobody has sent mail for yet."""
+    name = f"{domain.name}."
     why = f"Mail for {domain.name} comes here, and only this server sends for it (RFC 7208)."
-    yield Record(name, "MX", f"{_MX_PREFERENCE} {host}", why)
+    yield Record(name, "MX", f"{_MX_PREFERENCE} {instance.hostname}.", why)
     yield Record(name, "TXT", _strings("v=spf1 mx -all"), why)
-    why = f"Public keys of the signatures on mail from {domain.name} (RFC 6376, RFC 8463)."
-    for key in domain.dkim:
-        yield Record(f"{key.selector}._domainkey.{name}", "TXT", _strings(key.record), why)
+    yield from _dkim(domain)
     why = f"Mail that claims to be from {domain.name} and isn't is refused (RFC 7489)."
-    policy = f"v=DMARC1; p=reject; rua=mailto:postmaster@{domain.name}"
-    yield Record(f"_dmarc.{name}", "TXT", _strings(policy), why)
+    yield Record(f"_dmarc.{name}", "TXT", _strings(_dmarc(domain, "reject")), why)
+    yield _tlsrpt(domain)
     why = f"Which authority may issue certificates for {domain.name} (RFC 8659)."
     yield Record(name, "CAA", f'0 issue "{instance.acme.issuer}"', why)
-    why = f"Where mail clients of {domain.name} find their server (RFC 6186, RFC 8314)."
+
+
+def _existing(domain: Domain, instance: Instance, live: Live) -> Iterator[Record]:
+    """Yield the records of a domain that others send mail for, and have certificates for."""
+    name = f"{domain.name}."
+    others = [server for server in live.mx if server != instance.hostname]
+    why = f"Mail for {domain.name} comes here." + (
+        f" Publish it last: until then mail goes to {', '.join(others)}." if others else ""
+    )
+    yield Record(name, "MX", f"{_MX_PREFERENCE} {instance.hostname}.", why)
+    why = (
+        f"Who sends for {domain.name} (RFC 7208): this server, and all who did before. Take them "
+        'out one by one; once it is this server alone: "v=spf1 mx -all".'
+    )
+    text = spf.merged(live.spf or "v=spf1 ~all", instance.hostname, mx=live.mx)
+    yield Record(name, "TXT", _strings(text), why)
+    yield from _dkim(domain)
+    why = f"What becomes of mail that claims to be from {domain.name} and isn't (RFC 7489): " + (
+        "as it is published already."
+        if live.dmarc
+        else "nothing yet, but reports come. Once they have named none of your own senders as "
+        "failing for two weeks: p=quarantine; after two more: p=reject."
+    )
+    yield Record(f"_dmarc.{name}", "TXT", _strings(live.dmarc or _dmarc(domain, "none")), why)
+    yield _tlsrpt(domain, live.tlsrpt)
+
+
+def _dkim(domain: Domain) -> Iterator[Record]:
+    why = f"Public keys of the signatures on mail from {domain.name} (RFC 6376, RFC 8463)."
+    for key in domain.dkim:
+        name = f"{key.selector}._domainkey.{domain.name}."
+        yield Record(name, "TXT", _strings(key.record), why)
+
+
+def _dmarc(domain: Domain, policy: str) -> str:
+    return f"v=DMARC1; p={policy}; rua=mailto:postmaster@{domain.name}"
+
+
+def _tlsrpt(domain: Domain, text: str = "") -> Record:
+    why = f"Where others report mail to {domain.name} that found no TLS as it should (RFC 8460)."
+    text = text or f"v=TLSRPTv1; rua=mailto:postmaster@{domain.name}"
+    return Record(f"_smtp._tls.{domain.name}.", "TXT", _strings(text), why)
+
+
+def _services(domain: str, instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
+    host = f"{instance.hostname}."
+    why = f"Where mail clients of {domain} find their server (RFC 6186, RFC 8314)."
     for port in ports:
         if port.name in _CLIENT_SERVICES:
             priority = _CLIENT_SERVICES[port.name]
-            service = f"_{port.name}._tcp.{name}"
+            service = f"_{port.name}._tcp.{domain}."
             yield Record(service, "SRV", f"{priority} 1 {port.number} {host}", why)
+    for label in (label for port in ports for label in port.domain_hosts):
+        why = f"What the server has for {domain} on the web."
+        yield Record(f"{label}.{domain}.", "CNAME", host, why)
+        if label == mtasts.HOST:
+            why = f"Mail for {domain} is to come over TLS (RFC 8461); so far that is only tested."
+            text = _strings(mtasts.record(instance.hostname))
+            yield Record(f"_{mtasts.HOST}.{domain}.", "TXT", text, why)
 
 
 def _strings(text: str) -> str:
-    """Return the character strings of a TXT record; readers join them without a space."""
-    pieces = range(0, len(text), _STRING_BYTES)
-    return " ".join(f'"{text[start : start + _STRING_BYTES]}"' for start in pieces)
+    """Return the character strings of a TXT record in master-file form."""
+    data = text.encode("utf-8")
+    pieces = [data[start : start + _STRING_BYTES] for start in range(0, len(data), _STRING_BYTES)]
+    return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, pieces).to_text()
+
+
+def _rdata(record: Record) -> dns.rdata.Rdata:
+    kind = dns.rdatatype.from_text(record.type)
+    return dns.rdata.from_text(dns.rdataclass.IN, kind, record.data)
 
 
 def _checked(record: Record) -> Record:
     """Return `record` in the form in which dnspython writes it, parsed and so known to be valid."""
-    kind = dns.rdatatype.from_text(record.type)
-    rdata = dns.rdata.from_text(dns.rdataclass.IN, kind, record.data)
-    return Record(record.name, record.type, rdata.to_text(), record.why)
+    return Record(record.name, record.type, _rdata(record).to_text(), record.why)

@@ -62,6 +62,9 @@ class Port:
     is_public: bool = True
     """False: loopback only, the firewall keeps it shut."""
     tls: Literal["none", "starttls", "implicit"] = "none"
+    domain_hosts: tuple[str, ...] = ()
+    """Labels before each mail domain's name that lead to this port: what is served there for the
+    domain, such as the MTA-STS policy at `mta-sts`. The DNS gets a name for each."""
     needs_instance: bool = True
     """False: open on a machine that has no instance data yet (SSH)."""
     setting: str = ""

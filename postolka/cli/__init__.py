@@ -22,6 +22,7 @@ VERBS = {
     "list": "show the generations in the store, and who needs each",
     "gc": "remove from the store what nobody needs",
     "instance": "make and check the data that give an instance its identity",
+    "dns": "show the DNS records that an instance needs, and what is live of them",
     "vm": "boot disposable virtual machines of an image",
     "container": "boot an image's root under systemd-nspawn",
     "lab": "start and stop the small internet that tests a server",

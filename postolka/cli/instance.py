@@ -59,12 +59,10 @@ def _read(file: Path) -> bytes:
 
 
 def _rotate(file: Path) -> int:
-    from postolka import dns, identity, rotation  # noqa: PLC0415 - their libraries cost 0.3 s
-    from pyinfra_deploys import server  # noqa: PLC0415
-    from pyinfra_deploys.settings import Settings  # noqa: PLC0415
+    from postolka import dns, identity, listening, rotation  # noqa: PLC0415 - libraries: 0.3 s
 
     rotated = rotation.rotate(_read(file), where=str(file), serial=identity.new_serial())
-    zone = dns.zone(rotated.instance, server.ports(Settings()))
+    zone = dns.zone(rotated.instance, listening.ports())
     # The records first: stopped in between, the same step is due again, and none is missing.
     identity.replace_file(file.with_name("zone"), zone.encode("ascii"), mode=0o644)
     identity.replace_file(file, rotated.data, mode=0o600)
@@ -88,9 +86,7 @@ def _check(file: Path) -> int:
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from postolka import identity  # noqa: PLC0415 - its libraries cost 0.3 s
-    from pyinfra_deploys import server  # noqa: PLC0415
-    from pyinfra_deploys.settings import Settings  # noqa: PLC0415
+    from postolka import identity, listening  # noqa: PLC0415 - their libraries cost 0.3 s
 
     domain = arguments.domain.lower().removesuffix(".")
     hostname = arguments.hostname or f"mail.{domain}"
@@ -101,7 +97,7 @@ def _new(arguments: argparse.Namespace) -> int:
         accounts=tuple(name.lower() for name in arguments.account),
     )
     identity.refuse_used(arguments.output)
-    made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
+    made = identity.make(request, serial=identity.new_serial(), ports=listening.ports())
     identity.write(made, arguments.output)
     _warn_of_ec2(len(made.user_data))
     _say(f"publish the records in {arguments.output / 'zone'}, then give the machine")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+
 import dns.rdatatype
 import dns.zone
 import pytest
 
 from postolka import dns as records
-from postolka.instance import keys
+from postolka.instance import mtasts
+from postolka.instance.keys import pem
 from postolka.instance.parse import parse
 from pyinfra_deploys import server
 from pyinfra_deploys.room import Port
@@ -20,6 +24,7 @@ _PORTS = (
     Port(number=25, name="smtp", tls="starttls"),
     Port(number=53, name="domain", is_public=False),
     Port(number=143, name="imap", tls="starttls"),
+    Port(number=443, name="https", tls="implicit", domain_hosts=("mta-sts", "autoconfig")),
     Port(number=465, name="submissions", tls="implicit"),
     Port(number=587, name="submission", tls="starttls"),
     Port(number=993, name="imaps", tls="implicit"),
@@ -70,11 +75,19 @@ def test_forged_mail_is_refused_by_policy(zone: dns.zone.Zone) -> None:
     assert text == '"v=DMARC1; p=reject; rua=mailto:postmaster@example.test"'
 
 
-@pytest.mark.parametrize("port", [25, 143, 465, 587, 993, 4190])
+def _openssl_digest(pem: str) -> str:
+    """Return what openssl(1) makes of a key, the way that TLSA records are made by hand."""
+    argv = ["openssl", "pkey", "-pubout", "-outform", "DER"]
+    public = subprocess.run(argv, input=pem.encode(), capture_output=True, check=True).stdout
+    return hashlib.sha256(public).hexdigest()
+
+
+@pytest.mark.parametrize("port", [25, 143, 443, 465, 587, 993, 4190])
 def test_tlsa_holds_this_key_and_the_next(zone: dns.zone.Zone, port: int) -> None:
-    """On each port that speaks TLS, and on no other."""
+    """On each port that speaks TLS, and on no other; the digests are those of openssl."""
     tls = parse(instances.made().user_data).tls
-    wanted = sorted(f"3 1 1 {keys.spki_sha256(key)}" for key in (tls.key, tls.next_key))
+    pems = (pem(tls.key), pem(tls.next_key))
+    wanted = sorted(f"3 1 1 {_openssl_digest(item)}" for item in pems)
     assert _texts(zone, f"_{port}._tcp.mail", "TLSA") == wanted
     assert zone.get_rdataset("_22._tcp.mail", dns.rdatatype.TLSA) is None
 
@@ -88,9 +101,34 @@ def test_clients_find_their_server(zone: dns.zone.Zone) -> None:
     assert _texts(zone, "_sieve._tcp", "SRV") == ["0 1 4190 mail"]
 
 
-def test_authority_is_named(zone: dns.zone.Zone) -> None:
+@pytest.mark.parametrize("name", ["@", "mail"])
+def test_authority_is_named(zone: dns.zone.Zone, name: str) -> None:
     """CAA lets only the instance's authority issue."""
-    assert _texts(zone, "@", "CAA") == ['0 issue "letsencrypt.org"']
+    assert _texts(zone, name, "CAA") == ['0 issue "letsencrypt.org"']
+
+
+def test_failures_of_tls_are_reported(zone: dns.zone.Zone) -> None:
+    """To an address that every domain answers for."""
+    (text,) = _texts(zone, "_smtp._tls", "TXT")
+    assert text == '"v=TLSRPTv1; rua=mailto:postmaster@example.test"'
+
+
+def test_what_is_served_for_a_domain_has_a_name(zone: dns.zone.Zone) -> None:
+    """The MTA-STS policy is announced where a room serves it, with an id that is the policy's."""
+    for name in ("mta-sts", "autoconfig"):
+        assert _texts(zone, name, "CNAME") == ["mail"]
+    (text,) = _texts(zone, "_mta-sts", "TXT")
+    assert text == f'"{mtasts.record("mail.example.test")}"'
+    assert mtasts.record("mail.example.test") != mtasts.record("mx.example.test")
+    assert "\r\nmode: testing\r\nmx: mail.example.test\r\n" in mtasts.policy("mail.example.test")
+
+
+def test_nothing_leads_nowhere() -> None:
+    """Without what serves it, no name and no policy is published."""
+    text = records.zone(EXAMPLE, [port for port in _PORTS if not port.domain_hosts])
+    assert "mta-sts" not in text
+    assert "autoconfig" not in text
+    assert "_443._tcp" not in text
 
 
 def test_rooms_ports_are_published() -> None:
@@ -101,9 +139,75 @@ def test_rooms_ports_are_published() -> None:
         assert f"_{port}._tcp.mail.example.test. 300 IN TLSA 3 1 1 " in text
 
 
+def test_ttl_is_the_one_that_was_asked_for() -> None:
+    """Low while setting up, and the text says what comes after that."""
+    lines = records.zone(EXAMPLE, _PORTS).splitlines()
+    assert "--ttl 3600" in lines[1]
+    lasting = records.zone(EXAMPLE, _PORTS, ttl_seconds=3600).splitlines()
+    assert "--ttl" not in lasting[1]
+    bare = [line for line in lasting if line and not line.startswith(";")]
+    assert {line.split()[1] for line in bare} == {"3600"}
+
+
 def test_host_that_is_its_own_domain_has_each_record_once() -> None:
     """Nothing stands twice where hostname and domain are the same."""
     values = instances.data(hostname="example.test")
     lines = str(records.zone(parse(instances.dumped(values)), _PORTS)).splitlines()
     found = [line for line in lines if line and not line.startswith(";")]
     assert len(found) == len(set(found))
+
+
+def _of_example_test(**live: object) -> tuple[dict[tuple[str, str], list[str]], str]:
+    """Return values by name and type, and the zone's text, with example.test as an old domain."""
+    old = {"example.test": records.Live(**live)}  # type: ignore[arg-type]
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in records.records(EXAMPLE, _PORTS, old):
+        found.setdefault((item.name.removesuffix("example.test."), item.type), []).append(
+            item.value
+        )
+    return found, " ".join(records.zone(EXAMPLE, _PORTS, old).replace("\n; ", " ").split())
+
+
+def test_old_domain_starts_without_a_policy() -> None:
+    """Nobody's mail is refused before reports have shown whose it is; the text says what then."""
+    found, text = _of_example_test(mx=("mx.old.example",))
+    assert found["_dmarc.", "TXT"] == ["v=DMARC1; p=none; rua=mailto:postmaster@example.test"]
+    assert found["", "TXT"] == ["v=spf1 a:mail.example.test ~all"]
+    assert "for two weeks: p=quarantine; after two more: p=reject" in text
+    assert 'once it is this server alone: "v=spf1 mx -all"' in text
+    assert "Publish it last: until then mail goes to mx.old.example." in text
+
+
+def test_old_domain_keeps_what_it_has() -> None:
+    """Its senders, its policy, where its reports go, and its freedom to get certificates."""
+    has = {
+        "spf": "v=spf1 include:_spf.old.example -all",
+        "dmarc": "v=DMARC1; p=quarantine; rua=mailto:a@b.example",
+        "tlsrpt": "v=TLSRPTv1; rua=mailto:a@b.example",
+    }
+    found, text = _of_example_test(mx=("mail.example.test",), **has)
+    assert found["", "TXT"] == [
+        "v=spf1 a:mail.example.test include:_spf.old.example -all",
+    ]
+    assert found["_dmarc.", "TXT"] == [has["dmarc"]]
+    assert found["_smtp._tls.", "TXT"] == [has["tlsrpt"]]
+    assert ("", "CAA") not in found
+    assert found["mail.", "CAA"] == ['0 issue "letsencrypt.org"']
+    assert "until then mail goes" not in text
+
+
+def test_other_domains_start_strict_beside_an_old_one() -> None:
+    """Each is judged by what it has."""
+    found = records.records(EXAMPLE, _PORTS, {"example.test": records.Live()})
+    values = {(item.name, item.type): item.value for item in found}
+    assert "p=reject" in values["_dmarc.example.net.", "TXT"]
+    assert values["example.net.", "TXT"] == "v=spf1 mx -all"
+
+
+def test_hostile_live_text_stays_one_record() -> None:
+    """What stands in a domain's records by now can't end a line or a string of the zone."""
+    text = 'v=DMARC1; p=none; "\n@ IN A 192.0.2.1\\' + "x" * 300
+    zone = records.zone(EXAMPLE, _PORTS, {"example.test": records.Live(dmarc=text)})
+    loaded = dns.zone.from_text(_FRAME + zone, origin="example.test.", check_origin=False)
+    (record,) = loaded.find_rdataset("_dmarc", dns.rdatatype.TXT)
+    assert records.value(record) == text
