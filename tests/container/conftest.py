@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -20,6 +21,7 @@ from tests.container import senders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from postolka.acceptance import Subject
@@ -115,6 +117,21 @@ def ssh(machine: Machine, command: str, *, timeout_seconds: float = 60) -> str:
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def meanwhile(machine: Machine, before: str, after: str) -> Iterator[None]:
+    """Have the machine as the command `before` makes it, until `after` has undone that."""
+    ssh(machine, before)
+    try:
+        yield
+    finally:
+        ssh(machine, after)
+
+
+def stopped(machine: Machine, units: str) -> AbstractContextManager[None]:
+    """Have these units stopped, and started again at the end."""
+    return meanwhile(machine, f"sudo systemctl stop {units}", f"sudo systemctl start {units}")
 
 
 def sql(machine: Machine, statement: str) -> str:

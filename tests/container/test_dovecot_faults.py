@@ -14,7 +14,7 @@ from postolka import acceptance, container, machines, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container import managesieve
-from tests.container.conftest import new_instance, ssh
+from tests.container.conftest import new_instance, ssh, stopped
 from tests.container.managesieve import deliver
 
 if TYPE_CHECKING:
@@ -53,16 +53,14 @@ def test_killed_process_comes_back(
 def test_mail_waits_for_dovecot(subject: Subject, machine: Machine, alice: Login) -> None:
     """Port 25 goes on taking mail; it is in the queue, and arrives once."""
     mail = compose(world.STRANGER, [alice.address], "While Dovecot is away")
-    ssh(machine, "sudo systemctl stop dovecot.service")
-    try:
+    with stopped(machine, "dovecot.service"):
         with post.stranger(subject.lab, subject.address) as client:
             client.sendmail(world.STRANGER, [alice.address], bytes(mail))
         deadline = time.monotonic() + _BACK_SECONDS
         while "dovecot-lmtp" not in ssh(machine, "sudo postqueue -p"):
             assert time.monotonic() < deadline
             time.sleep(0.5)
-    finally:
-        ssh(machine, "sudo systemctl start dovecot.service; sudo postqueue -f")
+    ssh(machine, "sudo postqueue -f")
     mailclient.wait_for(subject.server, alice, mail["Message-ID"])
     with mailclient.inbox(subject.server, alice) as inbox:
         found = inbox.search(None, "HEADER", "Message-ID", f'"{mail["Message-ID"]}"')
@@ -71,15 +69,12 @@ def test_mail_waits_for_dovecot(subject: Subject, machine: Machine, alice: Login
 
 def test_login_waits_for_the_database(subject: Subject, machine: Machine, alice: Login) -> None:
     """Without it nobody is told that a password is wrong, and soon everybody gets in again."""
-    ssh(machine, "sudo systemctl stop mariadb.service")
-    try:
-        with (
-            pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"),
-            mailclient.inbox(subject.server, alice),
-        ):
-            pass
-    finally:
-        ssh(machine, "sudo systemctl start mariadb.service")
+    with (
+        stopped(machine, "mariadb.service"),
+        pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"),
+        mailclient.inbox(subject.server, alice),
+    ):
+        pass
     deadline = time.monotonic() + _BACK_SECONDS
     while True:
         with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +11,10 @@ import pytest
 from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import world
-from tests.container.conftest import ssh
+from tests.container.conftest import meanwhile, ssh
 from tests.container.managesieve import deliver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from postolka.acceptance import Subject
     from postolka.machines import Machine
     from postolka.mailclient import Login
@@ -72,22 +69,14 @@ def _await(machine: Machine, wanted: dict[str, int]) -> None:
         time.sleep(1)
 
 
-@contextmanager
-def _instead(machine: Machine, program: str) -> Iterator[None]:
-    ssh(machine, f"sudo mount --bind {program} {_PROGRAM}")
-    try:
-        yield
-    finally:
-        ssh(machine, f"sudo umount {_PROGRAM}")
-
-
 @pytest.mark.parametrize("program", ["/usr/bin/false", "/etc/hostname"])
 def test_move_goes_on_whatever_learning_does(
     subject: Subject, machine: Machine, alice: Login, program: str
 ) -> None:
     """A program that fails, or can't be run, is nothing that a user sees."""
     mark = _delivered(machine, alice)
-    with _instead(machine, program):
+    mount = f"sudo mount --bind {program} {_PROGRAM}"
+    with meanwhile(machine, mount, f"sudo umount {_PROGRAM}"):
         began = time.monotonic()
         _move(subject, alice, mark, "INBOX", "Spam")
         _move(subject, alice, mark, "Spam", "INBOX")

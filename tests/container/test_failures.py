@@ -17,7 +17,7 @@ from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container import senders
-from tests.container.conftest import ssh
+from tests.container.conftest import meanwhile, ssh
 from tests.container.senders import BANK, CLUB
 
 if TYPE_CHECKING:
@@ -90,15 +90,6 @@ def _published(subject: Subject) -> None:
     senders.publish(subject.lab)
 
 
-@contextlib.contextmanager
-def _away(machine: Machine, row: Row) -> Iterator[None]:
-    ssh(machine, row.away)
-    try:
-        yield
-    finally:
-        ssh(machine, row.back)
-
-
 def _code(send: Callable[[], object]) -> int:
     """Send a mail; return the code that decided on it."""
     try:
@@ -164,7 +155,7 @@ def test_row(machine: Machine, subject: Subject, alice: Login, bob: Login, row: 
     spoof = compose(BANK.address, [alice.address], f"Spoof without {row.name}")
     sent = compose(alice.address, [bob.address, world.FRIEND], f"Sent without {row.name}")
     command = compose(alice.address, [world.FRIEND], f"By command without {row.name}")
-    with _away(machine, row):
+    with meanwhile(machine, row.away, row.back):
         # The stock server outside tries again until it is taken.
         post.send(subject.lab, world.FRIEND, [alice.address], bytes(waiting))
         codes = {

@@ -13,8 +13,8 @@ import pytest
 from postolka import acceptance, container, machines, mailclient
 from postolka.acceptance import compose
 from postolka.lab import mirror, post, spam, updates, world
-from tests.container.conftest import new_instance, ssh
-from tests.container.test_filters import gtube, quarantined, settle, stopped
+from tests.container.conftest import new_instance, ssh, stopped
+from tests.container.test_filters import gtube, quarantined, settle
 from tests.container.updates import SIGNATURES, user_data
 
 if TYPE_CHECKING:

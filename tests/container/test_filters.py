@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import smtplib
 import time
 from email import message_from_bytes, policy
@@ -13,10 +12,9 @@ import pytest
 from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import ssh
+from tests.container.conftest import meanwhile, ssh, stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from email.message import EmailMessage
 
     from postolka.acceptance import Subject
@@ -188,15 +186,6 @@ def test_mail_as_large_as_may_be_arrives(subject: Subject, alice: Login) -> None
     assert "X-Spam-Score" in message_from_bytes(got.partition(b"\r\n\r\n")[0], policy=policy.SMTP)
 
 
-@contextlib.contextmanager
-def stopped(machine: Machine, unit: str) -> Iterator[None]:
-    ssh(machine, f"sudo systemctl stop {unit}")
-    try:
-        yield
-    finally:
-        ssh(machine, f"sudo systemctl start {unit}")
-
-
 @pytest.mark.parametrize("unit", ["amavis.service", "mariadb.service"])
 def test_mail_waits_for_the_filter(
     subject: Subject, machine: Machine, alice: Login, unit: str
@@ -209,11 +198,9 @@ def test_mail_waits_for_the_filter(
         with stopped(machine, "amavis.service"):
             _from_stranger(subject, mail, alice.address)
             ssh(machine, f"sudo systemctl stop {unit}")
-        try:
+        with stopped(machine, unit):
             ssh(machine, "sleep 5; sudo postqueue -f; sleep 3")
             assert not is_idle(machine)
-        finally:
-            ssh(machine, f"sudo systemctl start {unit}")
     else:
         with stopped(machine, unit):
             _from_stranger(subject, mail, alice.address)
@@ -231,15 +218,13 @@ def test_own_addresses_are_known_after_a_change(machine: Machine) -> None:
     """A new address of the machine is trusted at once; amavis goes on with it."""
     place, new = "/run/amavis-networks", "203.0.113.77"
     assert ssh(machine, f"cat {place}/addresses").split()
-    ssh(machine, f"sudo ip address add {new}/32 dev host0")
-    try:
+    change = f"sudo ip address {{}} {new}/32 dev host0"
+    with meanwhile(machine, change.format("add"), change.format("delete")):
         ssh(
             machine,
             f"timeout 20 sh -c 'until grep -qF {new} {place}/addresses; do sleep 0.2; done'",
         )
         assert f"trusted_networks {new}\n" in ssh(machine, f"cat {place}/own.cf")
-    finally:
-        ssh(machine, f"sudo ip address delete {new}/32 dev host0")
     ssh(machine, f"timeout 20 sh -c 'while grep -qF {new} {place}/addresses; do sleep 0.2; done'")
     up = "until systemctl is-active --quiet amavis && ss -ltn | grep -qF 127.0.0.1:10024"
     ssh(machine, f"timeout 30 sh -c '{up}; do sleep 0.2; done'")

@@ -15,7 +15,7 @@ from postolka.acceptance import compose
 from postolka.lab import post, world
 from pyinfra_deploys import opendmarc
 from tests.container import senders
-from tests.container.conftest import ssh
+from tests.container.conftest import meanwhile, ssh
 from tests.container.managesieve import filtering
 from tests.container.senders import BANK, BLOG, CLUB, LISTS, SHOP, Sender
 
@@ -248,9 +248,8 @@ def spam_folder(machine: Machine) -> Iterator[None]:
     edit = f"sudo sed -i 's/{{}}/{{}}/' {file} && sudo systemctl restart {unit} && "
     edit += f"timeout 20 sh -c 'until ss -Hltn sport = :{_PORT} | grep -q .; do sleep 0.2; done'"
     before, after = ('"on_failure": "reject"', '"on_failure": "spam-folder"')
-    ssh(machine, edit.format(before, after))
-    yield
-    ssh(machine, edit.format(after, before))
+    with meanwhile(machine, edit.format(before, after), edit.format(after, before)):
+        yield
 
 
 @pytest.mark.usefixtures("spam_folder")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import ssh
+from tests.container.conftest import stopped
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -31,14 +31,11 @@ def test_short_absence_of_the_database_is_short(
     mail = compose(world.STRANGER, [alice.address], "Before")
     with post.stranger(subject.lab, subject.address) as client:
         client.sendmail(world.STRANGER, [alice.address], bytes(mail))
-    ssh(machine, "sudo systemctl stop mariadb.service")
-    try:
+    with stopped(machine, "mariadb.service"):
         for recipient in (alice.address, f"nobody@{subject.domain}"):
             began = time.monotonic()
             assert _rcpt(subject, recipient) // 100 == 4
             assert time.monotonic() - began < _SOON_SECONDS
-    finally:
-        ssh(machine, "sudo systemctl start mariadb.service")
     deadline = time.monotonic() + _SOON_SECONDS
     for recipient, expected in ((alice.address, 250), (f"nobody@{subject.domain}", 550)):
         while (code := _rcpt(subject, recipient)) != expected:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from postolka import acceptance, mailclient
 from postolka.lab import post, world
-from tests.container.conftest import ssh
+from tests.container.conftest import meanwhile, ssh
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -63,10 +63,7 @@ def test_root_is_the_admin(subject: Subject, machine: Machine) -> None:
 def test_crons_mail_reaches_the_admin(subject: Subject, machine: Machine) -> None:
     """What a job of the operator's prints is in the admin's inbox, signed by the domain."""
     mark = f"cron-{time.time_ns()}"
-    ssh(machine, f"echo '* * * * * echo {mark}' | crontab -")
-    try:
+    with meanwhile(machine, f"echo '* * * * * echo {mark}' | crontab -", "crontab -r"):
         mail = _find(subject, mark, timeout_seconds=_CRON_SECONDS)
-    finally:
-        ssh(machine, "crontab -r")
     assert b"Cron Daemon" in mail
     assert [s.domain for s in acceptance.signatures(subject.lab, mail)] == [subject.domain] * 2

@@ -12,13 +12,12 @@ import pytest
 from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import ssh
+from tests.container.conftest import ssh, stopped
 from tests.container.test_filters import (
     delivered,
     is_idle,
     quarantined,
     settle,
-    stopped,
     told,
 )
 
