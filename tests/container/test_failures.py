@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Postfix looks for mail of the sendmail command once a minute (wakeup of pickup).
 _BACK_SECONDS = 100
+#: Each look-up takes twenty seconds then, and a mail needs some.
+_HANGING_SECONDS = 240
 _DNS = (world.ROOT_DNS, world.TLD_DNS, world.HOSTS_DNS)
 
 
@@ -82,6 +84,15 @@ ROWS = (
     ),
     _unit("Dovecot", "dovecot.service", receives=True),
     _unit("amavis", "amavis.service", receives=True, submits=True, delivers=False, sends=False),
+    _unit(
+        "clamd",
+        "clamav-daemon.socket clamav-daemon.service",
+        receives=True,
+        submits=True,
+        delivers=False,
+        sends=False,
+    ),
+    _unit("postsrsd", "postsrsd.service"),
 )
 
 
@@ -190,6 +201,31 @@ def test_row(machine: Machine, subject: Subject, alice: Login, bob: Login, row: 
         _arrives(subject, bob, sent)
         _leaves_signed(subject, sent)
     _leaves_signed(subject, command)
+
+
+def test_resolver_that_hangs_puts_off(
+    machine: Machine, subject: Subject, alice: Login, bob: Login
+) -> None:
+    """The DNS that doesn't even fail: strangers get 4xx after a while, users' mail is taken."""
+    waiting = compose(world.FRIEND, [alice.address], "Waits for a hanging resolver")
+    brought = compose(f"x@{CLUB.domain}", [alice.address], "While it hangs")
+    sent = compose(alice.address, [bob.address, world.FRIEND], "Sent while it hangs")
+
+    def bring() -> None:
+        with post.stranger(subject.lab, subject.address) as client:
+            assert client.sock
+            client.sock.settimeout(_HANGING_SECONDS)
+            client.sendmail(world.STRANGER, [alice.address], bytes(brought))
+
+    signal = "sudo systemctl kill --signal={} named.service"
+    with meanwhile(machine, signal.format("STOP"), signal.format("CONT")):
+        post.send(subject.lab, world.FRIEND, [alice.address], bytes(waiting))
+        assert _submit(subject, alice, [bob.address, world.FRIEND], bytes(sent)) == 250
+        assert 400 <= _code(bring) < 500
+        _arrives(subject, bob, sent)
+    _settle(machine)
+    _arrives(subject, alice, waiting)
+    _leaves_signed(subject, sent)
 
 
 @dataclass(slots=True)

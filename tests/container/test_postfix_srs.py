@@ -11,7 +11,7 @@ import pytest
 from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import ssh, stopped
+from tests.container.conftest import ssh
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -113,18 +113,3 @@ def test_own_mail_keeps_its_sender(subject: Subject) -> None:
     mail = compose(subject.first.address, [_TARGET], "Mine")
     mailclient.submit(subject.server, subject.first, [_TARGET], bytes(mail))
     assert post.wait_for(subject.lab, mail["Message-ID"]).sender == subject.first.address
-
-
-def test_rewriting_waits_for_its_daemon(subject: Subject, machine: Machine, forward: str) -> None:
-    """While postsrsd is away such mail waits; none leaves under the stranger's address."""
-    mail = compose(world.STRANGER, [forward], "Later")
-    with (
-        stopped(machine, "postsrsd.service"),
-        post.stranger(subject.lab, subject.address) as client,
-    ):
-        client.mail(world.STRANGER)
-        assert client.rcpt(forward)[0] // 100 in (2, 4)
-    with post.stranger(subject.lab, subject.address) as client:
-        client.sendmail(world.STRANGER, [forward], bytes(mail))
-    ssh(machine, "sudo postqueue -f")
-    assert _SRS.match(post.wait_for(subject.lab, mail["Message-ID"]).sender)
