@@ -103,9 +103,12 @@ def inbox(server: Server, login: Login, *, port: int = 0) -> Iterator[imaplib.IM
         client.logout()
 
 
-def read(server: Server, login: Login, message_id: str, *, port: int = 0) -> bytes | None:
-    """Return the message with that Message-ID (with its angle brackets) from INBOX, or None."""
+def read(
+    server: Server, login: Login, message_id: str, *, port: int = 0, folder: str = "INBOX"
+) -> bytes | None:
+    """Return the message with that Message-ID (with its angle brackets) from `folder`, or None."""
     with inbox(server, login, port=port) as client:
+        client.select(folder)
         _, found = client.search(None, "HEADER", "Message-ID", f'"{message_id}"')
         numbers = found[0].split()
         if not numbers:
@@ -115,15 +118,21 @@ def read(server: Server, login: Login, message_id: str, *, port: int = 0) -> byt
         return part[1] if isinstance(part, tuple) else None
 
 
-def wait_for(
-    server: Server, login: Login, message_id: str, *, timeout_seconds: float = 60, port: int = 0
+def wait_for(  # noqa: PLR0913 - each keyword is one property of a search
+    server: Server,
+    login: Login,
+    message_id: str,
+    *,
+    timeout_seconds: float = 60,
+    port: int = 0,
+    folder: str = "INBOX",
 ) -> bytes:
-    """Return the message with that Message-ID as soon as it is in INBOX.
+    """Return the message with that Message-ID as soon as it is in `folder`.
 
     Raises PostolkaError when it hasn't arrived in `timeout_seconds`.
     """
     deadline = time.monotonic() + timeout_seconds
-    while (message := read(server, login, message_id, port=port)) is None:
+    while (message := read(server, login, message_id, port=port, folder=folder)) is None:
         if time.monotonic() > deadline:
             problem = f"{message_id} has not arrived within {timeout_seconds:.0f} s"
             raise PostolkaError(login.address, problem)

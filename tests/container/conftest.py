@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +56,8 @@ class Boots:
 
     built: Built
     lab: Lab
+    settings: Settings = field(default_factory=Settings)
+    """What `built` was built with."""
 
     def request(
         self, instance: Instance | None, state: Path | None = None, user_data: bytes | None = None
@@ -70,7 +72,7 @@ class Boots:
             zone=instance.zone if instance else "",
             lab=self.lab.name,
             state=state,
-            ports=tcp_ports(),
+            ports=server.public_tcp_ports(self.settings),
         )
 
 

@@ -13,22 +13,17 @@ import pytest
 from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from pyinfra_deploys import opendmarc
 from tests.container import senders
-from tests.container.conftest import meanwhile, ssh
+from tests.container.conftest import ssh
 from tests.container.managesieve import filtering
 from tests.container.senders import BANK, BLOG, CLUB, LISTS, SHOP, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from postolka.acceptance import Subject
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
 _MARK = "X-DMARC-Disposition"
-_WAIT_SECONDS = 60
-_PORT = next(port.number for port in opendmarc.PORTS if port.name == "dmarc-policy")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,17 +56,7 @@ def _in_spam(subject: Subject, recipient: Login, message: bytes) -> bytes:
     with post.stranger(subject.lab, subject.address) as client:
         client.sendmail(world.STRANGER, [recipient.address], message)
     mark = message_from_bytes(message)["Message-ID"]
-    deadline = time.monotonic() + _WAIT_SECONDS
-    with mailclient.inbox(subject.server, recipient) as client:
-        while time.monotonic() < deadline:
-            assert client.select("Spam", readonly=True)[0] == "OK"
-            found = client.search(None, "HEADER", "Message-ID", f'"{mark}"')[1][0].split()
-            if found:
-                part = client.fetch(found[0].decode("ascii"), "(BODY.PEEK[])")[1][0]
-                assert isinstance(part, tuple)
-                return part[1]
-            time.sleep(0.5)
-    pytest.fail(f"{mark} is not in Spam")
+    return mailclient.wait_for(subject.server, recipient, mark, folder="Spam")
 
 
 def _verdict(subject: Subject, delivered: bytes) -> str:
@@ -239,25 +224,6 @@ def test_own_vacation_reply_passes(subject: Subject, alice: Login) -> None:
     found = acceptance.signatures(subject.lab, answer.message)
     assert found
     assert all(signature.is_valid and signature.domain == subject.domain for signature in found)
-
-
-@pytest.fixture
-def spam_folder(machine: Machine) -> Iterator[None]:
-    """Have the machine run as if the setting were `spam-folder`."""
-    file, unit = "/run/postolka/etc/opendmarc/policy.json", "dmarc-policy.service"
-    edit = f"sudo sed -i 's/{{}}/{{}}/' {file} && sudo systemctl restart {unit} && "
-    edit += f"timeout 20 sh -c 'until ss -Hltn sport = :{_PORT} | grep -q .; do sleep 0.2; done'"
-    before, after = ('"on_failure": "reject"', '"on_failure": "spam-folder"')
-    with meanwhile(machine, edit.format(before, after), edit.format(after, before)):
-        yield
-
-
-@pytest.mark.usefixtures("spam_folder")
-def test_setting_sends_spoofs_to_spam(subject: Subject, alice: Login) -> None:
-    """spam-folder: what p=reject disowns is taken, marked, and filed under Spam."""
-    delivered = _in_spam(subject, alice, _mail(BANK.address, alice))
-    assert _verdict(subject, delivered) == "fail (p=reject dis=none)"
-    assert message_from_bytes(delivered)[_MARK] == "quarantine"
 
 
 @pytest.mark.parametrize("method", ["dkim", "spf", "dmarc"])

@@ -80,19 +80,8 @@ def test_mail_that_several_lists_know_is_in_spam(subject: Subject, alice: Login)
     subject.lab.block(world.stranger(_LISTED).ipv4, where=_LIST)
     subject.lab.block(_DOMAIN)
     subject.lab.block(_DOMAIN, "127.0.0.64", where="multi.surbl.org")
-    mail = _send(subject, alice)
-    deadline = time.monotonic() + 60
-    found = b""
-    with mailclient.inbox(subject.server, alice) as client:
-        while not found:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-            client.select("Spam")
-            numbers = client.search(None, "HEADER", "Message-ID", f'"{mail["Message-ID"]}"')[1][0]
-            if numbers:
-                part = client.fetch(numbers.decode("ascii"), "(BODY.PEEK[])")[1][0]
-                found = part[1] if isinstance(part, tuple) else b""
-    fields = message_from_bytes(found)
+    mark = _send(subject, alice)["Message-ID"]
+    fields = message_from_bytes(mailclient.wait_for(subject.server, alice, mark, folder="Spam"))
     assert fields["X-Spam-Flag"] == "YES"
     assert 7 <= float(fields["X-Spam-Score"]) < 15
 
