@@ -15,7 +15,7 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
     from postolka.instance.paths import Paths
 
-Kind = Literal["spam", "virus", "banned"]
-
-_NAME = re.compile(r"(spam|virus|banned)-([A-Za-z0-9_-]+)\.gz")
+_NAME = re.compile(r"(spam|virus|banned|unchecked)-([A-Za-z0-9_-]+)\.gz")
 _ADDRESS = re.compile(r"<([^<>]*)>")
 #: A header is shorter; the rest of a mail isn't read for a list.
 _HEADER_BYTES = 1 << 18
@@ -61,7 +59,7 @@ class Entry:
     def __str__(self) -> str:
         to = ", ".join(self.recipients)
         when = self.kept.strftime("%Y-%m-%d %H:%M")
-        return f"{self.id}  {when}  {self.kind:6}  <{self.sender}> -> {to}  {self.subject}"
+        return f"{self.id}  {when}  {self.kind:9}  <{self.sender}> -> {to}  {self.subject}"
 
 
 def entries(paths: Paths) -> list[Entry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from email import message_from_bytes
@@ -15,7 +14,7 @@ from postolka.acceptance import compose
 from postolka.lab import mirror, post, spam, updates, world
 from tests.container.conftest import new_instance, ssh, stopped
 from tests.container.test_filters import gtube, quarantined, settle
-from tests.container.updates import SIGNATURES, user_data
+from tests.container.updates import SIGNATURE, SIGNATURES, VIRUS, user_data
 
 if TYPE_CHECKING:
     import imaplib
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from postolka.mailclient import Login
     from tests.container.conftest import Boots
-
-_VIRUS = b"This is no virus, but the lab says so.\n"
-_SIGNATURE = b"%s:%d:Lab-Test\n" % (
-    hashlib.md5(_VIRUS, usedforsecurity=False).hexdigest().encode("ascii"),
-    len(_VIRUS),
-)
 
 
 def _offer(recipient: str) -> EmailMessage:
@@ -186,7 +179,7 @@ def updated(
 ) -> Iterator[tuple[Machine, Subject]]:
     """Boot a server whose filters ask the lab's mirror."""
     files = new_instance(tmp_path_factory.mktemp("updated") / "files", domain="updated.test")
-    data = user_data(lab, files.user_data, _SIGNATURE)
+    data = user_data(lab, files.user_data, SIGNATURE)
     machine = container.run(boots.request(files, user_data=data))
     yield machine, acceptance.subject(machine, lab, files.directory)
     machines.stop(machine.name)
@@ -238,12 +231,12 @@ def test_rules_by_another_key_are_refused(updated: tuple[Machine, Subject], lab:
 def test_fetched_signatures_count_at_once(updated: tuple[Machine, Subject], lab: Lab) -> None:
     """They are loaded, mail is no longer marked, and status warns no more."""
     machine, subject = updated
-    updates.signatures(lab, SIGNATURES, _SIGNATURE)
+    updates.signatures(lab, SIGNATURES, SIGNATURE)
     ssh(machine, "sudo systemctl start clamav-signatures.service", timeout_seconds=120)
     _listens(machine)
     assert "virus signatures" not in ssh(machine, "sudo postolka-instance status || true")
     mail = compose(world.STRANGER, [subject.first.address], "Infected")
-    mail.add_attachment(_VIRUS, maintype="application", subtype="octet-stream", filename="a.bin")
+    mail.add_attachment(VIRUS, maintype="application", subtype="octet-stream", filename="a.bin")
     with post.stranger(subject.lab, subject.address) as client:
         client.sendmail(world.STRANGER, [subject.first.address], bytes(mail))
     assert quarantined(machine, mail["Message-ID"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import TYPE_CHECKING
 
 import yaml
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from postolka.lab.client import Lab
 
 SIGNATURES = "lab.hdb"
+VIRUS = b"This is no virus, but the lab says so.\n"
+SIGNATURE = b"%s:%d:Lab-Test\n" % (
+    hashlib.md5(VIRUS, usedforsecurity=False).hexdigest().encode("ascii"),
+    len(VIRUS),
+)
 
 
 def user_data(lab: Lab, given: bytes, first: bytes) -> bytes:

@@ -59,7 +59,7 @@ def test_mails_are_listed_oldest_first(paths: Paths) -> None:
         "subject": "Věc?[2J",
     }
     assert str(second).startswith(
-        "Zb_-9  1970-01-01 00:33  spam    <a@b.c> -> alice@example.test, "
+        "Zb_-9  1970-01-01 00:33  spam       <a@b.c> -> alice@example.test, "
     )
 
 
