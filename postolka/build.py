@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from postolka import collector, derivation, home
 from postolka.errors import PostolkaError, Problem, ProblemsError
-from postolka.generation import MANIFEST, NAMES
+from postolka.generation import NAMES, manifest
 from postolka.run import ENVIRONMENT
 from postolka.store import KEY_LENGTH, Store
 
@@ -105,18 +105,23 @@ def find(name: str, want: Want = "disk") -> Built:
     return next(iter(built.values()))
 
 
+def named(name: str) -> Built:
+    """Return the image with this id, the beginning of one, or at this path of the store.
+
+    Raises PostolkaError as `find` and `load`.
+    """
+    return load(Path(name)) if "/" in name else find(name, "root")
+
+
 def load(path: Path) -> Built:
     """Read a finished build's manifest."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text())
-    except FileNotFoundError as error:
-        raise PostolkaError(str(path), "not an image of this store") from error
+    data = manifest(path)
     disk = path / "disk.raw"
     return Built(
-        id=manifest["id"],
+        id=data["id"],
         path=path,
         disk=disk if disk.exists() else None,
-        root_layers=tuple(path.parent / layer for layer in manifest["root_layers"]),
+        root_layers=tuple(path.parent / layer for layer in data["root_layers"]),
     )
 
 

@@ -139,6 +139,7 @@ def _finish(context: Context, want: Want, hashes: dict[str, str]) -> Path:
             "inputs": hashes,
             "root_layers": [str(layer.relative_to(context.store.root)) for layer in layers.root],
             "paths": sorted(context.store.asked),
+            "records": {name: context.store.digest(name) for name in sorted(context.store.asked)},
         }
         (out / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         if layers.disk:

@@ -8,7 +8,6 @@ Whatever was used within the last hour stays, too: a build or a machine may be a
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import stat
@@ -17,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postolka import generation
 from postolka.errors import PostolkaError
-from postolka.generation import MANIFEST, NAMES
+from postolka.generation import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,17 +62,15 @@ def _generations(store: Store, opened: set[str]) -> list[Generation]:
     by_name = {name: want for want, name in NAMES.items()}
     rooted = _rooted(store)
     found = []
-    for path in _paths(store):
+    for path in paths(store):
         want = by_name.get(path.name.partition("-")[2])
         if want is None:
             continue
-        manifest = json.loads((path / MANIFEST).read_text())
-        layers = [layer.partition("/")[0] for layer in manifest["root_layers"]]
-        needs = frozenset([path.name, *layers, *manifest.get("paths", ())])
+        needs = generation.needs(path)
         roots = tuple(sorted(rooted.get(path.name, ())))
         found.append(
             Generation(
-                id=manifest["id"],
+                id=generation.manifest(path)["id"],
                 want=want,
                 path=path,
                 made=path.stat().st_mtime,
@@ -82,7 +80,7 @@ def _generations(store: Store, opened: set[str]) -> list[Generation]:
                 roots=(*roots, "in use") if needs & opened else roots,
             )
         )
-    return sorted(found, key=lambda generation: (-generation.used, generation.id))
+    return sorted(found, key=lambda one: (-one.used, one.id))
 
 
 def collect(
@@ -101,15 +99,15 @@ def collect(
     """
     if os.geteuid():
         raise PostolkaError(str(store.root), "only root can see what is in use", hint="sudo …")
-    names = [path.name for path in _paths(store)]
+    names = [path.name for path in paths(store)]
     total = sum(_size(store, name) for name in names)
     if total < limit_bytes:
         return []
     opened = _opened(store)
     known = _generations(store, opened)
     stay = set(opened)
-    for generation in [*known[:keep], *(known for known in known if known.roots)]:
-        stay |= generation.needs
+    for one in [*known[:keep], *(one for one in known if one.roots)]:
+        stay |= one.needs
     youngest = time.time() - max(GRACE_SECONDS, older_than_seconds)
     gone: list[tuple[str, int]] = []
     for name in sorted(set(names) - stay, key=lambda name: _used(store, name)):
@@ -120,15 +118,26 @@ def collect(
         total -= size
     lost = {name for name, _ in gone}
     # A generation without its layers is none.
-    gone += [
-        (generation.path.name, 0)
-        for generation in known
-        if generation.needs & lost and generation.path.name not in lost
-    ]
+    gone += [(one.path.name, 0) for one in known if one.needs & lost and one.path.name not in lost]
     for name, _ in () if dry else gone:
         store.remove(name)
     if not dry:
         _forget(store)
+    return gone
+
+
+def discard(store: Store, names: set[str]) -> list[str]:
+    """Remove the paths called `names` and every image that needs one; return what went.
+
+    Raises PostolkaError where a process uses one of them.
+    """
+    if used := sorted(names & _opened(store)):
+        raise PostolkaError(used[0], "is in use", hint="stop what runs: postolka vm list")
+    lost = {one.path.name for one in generations(store) if one.needs & names}
+    gone = sorted(name for name in names | lost if (store.root / name).exists())
+    for name in gone:
+        store.remove(name)
+    _forget(store)
     return gone
 
 
@@ -140,7 +149,8 @@ def trim(store: Store) -> list[tuple[str, int]]:
     return collect(store, limit_bytes=int(text) << 30)
 
 
-def _paths(store: Store) -> list[Path]:
+def paths(store: Store) -> list[Path]:
+    """Return every finished path, by name."""
     return sorted(path for path in store.root.glob("*") if _NAME.fullmatch(path.name))
 
 
@@ -221,6 +231,12 @@ def _forget(store: Store) -> None:
     for entry in (store.root / ".index").glob("[!.]*"):
         if not (store.root / entry.read_text()).exists():
             entry.unlink(missing_ok=True)
+    for record in (store.root / ".records").glob("[!.]*"):
+        if not (store.root / record.name).exists():
+            # Unless a build has just written it and is about to move its path in.
+            with store.locked(record.name):
+                if not (store.root / record.name).exists():
+                    record.unlink(missing_ok=True)
     for record, checkout, name in store.kept():
         if not checkout.is_dir() or not (store.root / name).exists():
             record.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from postolka.lock import Lock
 
 #: Raised when the same inputs are to give another image.
-FORMAT = 1
+FORMAT = 2
 LOCK = "postolka.lock"
 GROUP_DATA = "group_data/all.py"
 #: Sets of the lock that an image is made from; the lab's isn't among them.

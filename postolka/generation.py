@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from postolka.errors import PostolkaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Want = Literal["disk", "root"]
 #: Name of the store path that a finished build ends in, by what was wanted.
 NAMES: dict[Want, str] = {"disk": "golden", "root": "root"}
 #: In that path: what it was made from.
 MANIFEST = "image.json"
+
+
+def manifest(path: Path) -> dict[str, Any]:
+    """Read what the finished build at `path` was made from."""
+    try:
+        data: dict[str, Any] = json.loads((path / MANIFEST).read_text())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise PostolkaError(str(path), "not an image of this store") from error
+    except ValueError as error:
+        raise PostolkaError(str(path / MANIFEST), f"not JSON: {error}") from error
+    return data
+
+
+def needs(path: Path) -> frozenset[str]:
+    """Return the names of a finished build's store path and of those of its layers."""
+    data = manifest(path)
+    layers = [layer.partition("/")[0] for layer in data["root_layers"]]
+    return frozenset([path.name, *layers, *data.get("paths", ())])

@@ -5,6 +5,7 @@
     .locks/       one lock a key, so that two builds share a result and never make it twice
     .index/       fast keys (cheap hashes over raw input bytes) -> finished paths
     .used/        one stamp a path: its modification time is the path's last use
+    .records/     one record a path: every file below it with its hash, as it was when finished
     .roots/       one record a checkout and kind of result: what it builds at present
 
 Contract: a path without a leading dot is complete, whatever was killed or crashed meanwhile.
@@ -21,7 +22,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka import files
+from postolka import files, trees
 from postolka.errors import PostolkaError
 from postolka.run import run
 
@@ -49,6 +50,8 @@ class Store:
         self.root = root
         self.asked: set[str] = set()
         """Names of the finished paths that this object has given out."""
+        self.hashes: trees.Hashes = {}
+        """Of the store's large files, which may have more than one name."""
 
     def path(self, name: str, key: str) -> Path:
         """Return where the result called `name` with inputs `key` is, or will be."""
@@ -92,6 +95,7 @@ class Store:
             try:
                 make(making)
                 _finish(making)
+                self._record(path.name, making)
                 making.rename(path)
             except BaseException:
                 with self._explained():
@@ -109,7 +113,26 @@ class Store:
             if (self.root / name).exists():
                 (self.root / name).rename(going)
             self.stamp(name).unlink(missing_ok=True)
+            self.record(name).unlink(missing_ok=True)
             _remove(going)
+
+    def record(self, name: str) -> Path:
+        """Return where the record of the path called `name` is: JSON, as `trees.entries` tells."""
+        return self.root / ".records" / name
+
+    def digest(self, name: str) -> str:
+        """Return the hash of a finished path's record; one that has none gets it now."""
+        record = self.record(name)
+        if not record.exists():
+            with self._explained():
+                self._record(name, self.root / name)
+        return hashlib.sha256(record.read_bytes()).hexdigest()
+
+    def _record(self, name: str, path: Path) -> None:
+        record = self.record(name)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        entries = trees.entries(path.resolve(), self.hashes)
+        files.replace(record, json.dumps(entries, separators=(",", ":")).encode())
 
     def remember(self, fast_key: str, name: str, path: Path) -> None:
         """Note that the inputs hashed to `fast_key` lead to the store path `path`."""

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from postolka import __version__
 from postolka.instance.templates import attributes, environment
 from postolka.layers.context import writable
-from postolka.layers.inputs import BOOT, sources, tree
+from postolka.layers.inputs import BOOT, sources
 from postolka.run import run
 from postolka.store import digest
+from postolka.trees import entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,8 @@ def image(context: Context, lower: Sequence[Path], *, name: str = "image") -> Pa
         "tools": context.tools.key,
         "files": sources(FILES),
         "lower": [
-            tree(path) if path.name == "upper" else [path.parent.name, path.name] for path in lower
+            entries(path) if path.name == "upper" else [path.parent.name, path.name]
+            for path in lower
         ],
     }
     key = digest(inputs)

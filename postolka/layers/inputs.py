@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
 
 #: Files of the checkout that an image is made with: /initrd, /root and /disk below it.
 BOOT = Path(__file__).resolve().parent.parent / "boot"
@@ -22,29 +25,6 @@ def sources(directory: Path) -> list[list[str]]:
         kind = "x" if is_program else "-"
         found.append([str(path.relative_to(directory)), kind, _content(path, status)])
     return found
-
-
-def tree(directory: Path) -> list[list[object]]:
-    """Return all that a layer's tree is made of: path, mode, owner, group, content, attributes.
-
-    Times are left out: the image has one for all its files. A deletion of an overlay is a device
-    here, and an opaque directory an attribute.
-    """
-    found: list[list[object]] = [_entry(directory, directory)]
-    for parent, folders, files in os.walk(directory):
-        folders.sort()
-        found += [_entry(Path(parent, name), directory) for name in sorted([*folders, *files])]
-    return found
-
-
-def _entry(path: Path, top: Path) -> list[object]:
-    status = path.lstat()
-    attributes = [
-        [name, os.getxattr(path, name, follow_symlinks=False).hex()]
-        for name in sorted(os.listxattr(path, follow_symlinks=False))
-    ]
-    where = str(path.relative_to(top))
-    return [where, status.st_mode, status.st_uid, status.st_gid, _content(path, status), attributes]
 
 
 def _content(path: Path, status: os.stat_result) -> str:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import deployer, home
+from postolka import deployer, home, trees
 from postolka.derivation import GROUP_DATA
-from postolka.layers import inputs
 from pyinfra_deploys import server, settings
 from pyinfra_deploys.connectors.rootfs import Root
 from tests.image.overlay import mounted
@@ -85,7 +84,7 @@ def test_the_layer_is_the_same_again(built: Built, tmp_path: Path) -> None:
     with mounted([built.root_layers[-1]], tmp_path) as path:
         deployer.apply(path, tmp_path / "log", server.server, parsed)
     plain = [
-        [row[:5] for row in inputs.tree(upper)]
+        [row[:6] for row in trees.entries(upper)]
         for upper in (built.root_layers[0], tmp_path / "upper")
     ]
     assert plain[0] == plain[1]

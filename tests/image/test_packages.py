@@ -9,8 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from postolka import home, lock
-from postolka.layers import accounts, clean, inputs, packages, standins
+from postolka import home, lock, trees
+from postolka.layers import accounts, clean, packages, standins
 from postolka.store import Store
 from pyinfra_deploys import server
 from tests.image.conftest import say
@@ -163,7 +163,7 @@ def test_an_independent_build_is_identical(  # noqa: PLR0913, PLR0917
         made = _again(locked, toolbox, debs, tmp_path)
     finally:
         os.umask(before)
-    assert inputs.tree(made / "root") == inputs.tree(root)
+    assert trees.entries(made / "root") == trees.entries(root)
     dates = [
         {path.relative_to(top): path.lstat().st_mtime_ns for path in [top, *top.rglob("*")]}
         for top in (made / "root", root)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import home, tools
-from postolka.layers import inputs
+from postolka import home, tools, trees
 from postolka.run import CommandError
 from postolka.store import Store
 from tests.image.conftest import say
@@ -37,7 +36,7 @@ def test_an_independent_root_is_identical(
         other = tools.realise(locked, "tools", Store(tmp_path / "elsewhere"), debs, say)
     finally:
         os.umask(before)
-    assert inputs.tree(other.root) == inputs.tree(toolbox.root)
+    assert trees.entries(other.root) == trees.entries(toolbox.root)
 
 
 def test_name_and_surroundings_are_fixed(toolbox: Tools) -> None:

@@ -1,0 +1,70 @@
+"""All that a tree of files is made of, as plain data: for keys, and for the store's records.
+
+An entry is [path, mode, owner, group, size, content, attributes]: `mode` with the file's type,
+`content` the SHA-256 of a file, the target of a link or the number of a device, `attributes` the
+extended ones as [name, hexadecimal]. Times are left out. Reads files, writes nothing.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+Entry = list[object]
+#: (device, inode) of a file that never changes -> its SHA-256.
+Hashes = dict[tuple[int, int], str]
+
+_WORTH_KEEPING = 1 << 20
+_PER_JOB = 500
+
+
+def entries(top: Path, known: Hashes | None = None) -> list[Entry]:
+    """Return the entry of `top`, a file or a directory, and of everything below it.
+
+    Hashes of large files are looked up in `known`, and noted there. A deletion of an overlay is a
+    device here, and an opaque directory an attribute.
+    """
+    paths = [top]
+    for parent, folders, files in os.walk(top):
+        folders.sort()
+        paths += [Path(parent, name) for name in sorted([*folders, *files])]
+    hashes = {} if known is None else known
+    jobs = [paths[start : start + _PER_JOB] for start in range(0, len(paths), _PER_JOB)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = pool.map(lambda job: [_entry(path, top, hashes) for path in job], jobs)
+        return [entry for job in done for entry in job]
+
+
+def _entry(path: Path, top: Path, known: Hashes) -> Entry:
+    status = path.lstat()
+    attributes = [
+        [name, os.getxattr(path, name, follow_symlinks=False).hex()]
+        for name in sorted(os.listxattr(path, follow_symlinks=False))
+    ]
+    return [
+        str(path.relative_to(top)),
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        0 if stat.S_ISDIR(status.st_mode) else status.st_size,
+        _content(path, status, known),
+        attributes,
+    ]
+
+
+def _content(path: Path, status: os.stat_result, known: Hashes) -> str:
+    if stat.S_ISLNK(status.st_mode):
+        return str(path.readlink())
+    if not stat.S_ISREG(status.st_mode):
+        return str(status.st_rdev)
+    inode = (status.st_dev, status.st_ino)
+    if inode in known:
+        return known[inode]
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    if status.st_size >= _WORTH_KEEPING:
+        known[inode] = content
+    return content
