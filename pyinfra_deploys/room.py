@@ -199,15 +199,26 @@ def egress(rooms: Iterable[Room], settings: Settings) -> tuple[Egress, ...]:
     return tuple(sorted(found, key=lambda flow: (flow.user, flow.protocol, flow.port)))
 
 
+def instance_parts(room: Room) -> tuple[str, ...]:
+    """Return the templates that others include, named as they do it: `_NAME.j2`."""
+    parts = filter(_is_part, sorted(room.instance.rglob("*.j2")))
+    return tuple(part.relative_to(room.instance).as_posix() for part in parts)
+
+
+def _is_part(template: Path) -> bool:
+    return template.name.startswith("_")
+
+
 def instance_files(room: Room) -> tuple[tuple[str, str, Attributes], ...]:
     """Return (path, template, attributes) of each file that the room renders at boot, by path.
 
     `path` is absolute, `template` relative to the folder of instance templates. Without an entry
-    in FILES such a file is root's and 0600, since it may hold a secret.
+    in FILES such a file is root's and 0600, since it may hold a secret. What others include is no
+    file of its own.
     """
     found = []
     for source in sorted(room.instance.rglob("*")):
-        if not source.is_file():
+        if not source.is_file() or _is_part(source):
             continue
         template = source.relative_to(room.instance).as_posix()
         path = f"/{template.removesuffix('.j2')}"

@@ -20,7 +20,7 @@ import jinja2
 
 from postolka.errors import Problem, ProblemsError
 from postolka.instance.templates import environment
-from pyinfra_deploys.room import Attributes, Room, instance_files, units
+from pyinfra_deploys.room import Attributes, Room, instance_files, instance_parts, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -191,8 +191,10 @@ def _baked(
 
 def _for_the_boot(room: Room, settings: Settings) -> Iterator[tuple[str, bytes | str, str]]:
     """Yield, as _baked does, what the agent needs to render the room's files at boot."""
-    for path, template, _ in instance_files(room):
+    files = instance_files(room)
+    for template in (*(template for _, template, _ in files), *instance_parts(room)):
         yield f"{INSTANCE_TEMPLATES}/{template}", (room.instance / template).read_bytes(), "0644"
+    for path, _, _ in files:
         relative = PurePosixPath(path).relative_to("/etc")
         if len(relative.parts) == 1:
             # A single file can't be bind-mounted with the directories: it is a link instead.

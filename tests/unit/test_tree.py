@@ -122,6 +122,16 @@ def test_instance_templates_are_baked_as_they_are(folder: Path) -> None:
     assert found["/etc/mailname"].target == "/run/postolka/etc/mailname"
 
 
+def test_part_of_templates_is_no_file(folder: Path) -> None:
+    """What templates include is in the image with them, and is rendered nowhere by itself."""
+    (folder / "instance/etc/_part.j2").write_text("shared\n")
+    (folder / "instance/etc/whole.j2").write_text('{% include "etc/_part.j2" %}\n')
+    found = _entries(folder)
+    assert found["/usr/share/postolka/instance/etc/_part.j2"].content == b"shared\n"
+    assert "/etc/whole" in found
+    assert not any(path.startswith("/etc/_part") for path in found)
+
+
 def test_a_service_waits_for_its_instance(folder: Path) -> None:
     """A unit that needs instance data has the gate, another hasn't."""
     units = (Unit(name="a.service"), Unit(name="b.service", needs_instance=False))
