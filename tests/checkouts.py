@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from postolka.lock import Lock
 
 
-def copy(directory: Path, locked: Lock) -> Path:
-    """Copy all that an image is made of into `directory`, with `locked` as its lock."""
+def locked() -> Lock:
+    """Return the lock by which this checkout was built."""
+    standing_in = derivation.temporary_lock(home.CHECKOUT)
+    path = standing_in if standing_in.exists() else home.CHECKOUT / derivation.LOCK
+    return lock.parse(path.read_text())
+
+
+def copy(directory: Path, by: Lock) -> Path:
+    """Copy all that an image is made of into `directory`, with `by` as its lock."""
     directory.mkdir()
     for name in ("postolka", "pyinfra_deploys", "cloud-init", "group_data"):
         shutil.copytree(
@@ -23,5 +30,5 @@ def copy(directory: Path, locked: Lock) -> Path:
             symlinks=True,
             ignore=shutil.ignore_patterns("__pycache__"),
         )
-    (directory / derivation.LOCK).write_text(lock.serialise(locked))
+    (directory / derivation.LOCK).write_text(lock.serialise(by))
     return directory

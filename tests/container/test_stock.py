@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, derivation, home, lock, tools
+from postolka import acceptance, container, home, tools
 from postolka.debs import Debs
 from postolka.lab import userdata
 from postolka.store import Store
-from tests import started
+from tests import checkouts, started
 from tests.container import stock
 from tests.container.conftest import new_instance, ssh, tcp_ports
 
@@ -78,7 +78,7 @@ def deployed(built: Built, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -
     """Boot a stock machine in the lab and put the server on it."""
     assert built.path.exists()
     place = tmp_path_factory.mktemp("stock")
-    locked = _locked()
+    locked = checkouts.locked()
     store, debs = Store(home.store()), Debs(home.debs())
     toolbox = tools.realise(locked, "tools", store, debs, print)
     instance = new_instance(place / "files", domain=_DOMAIN)
@@ -113,12 +113,6 @@ def deployed(built: Built, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -
             fetched=fetched,
             host_key=host_key,
         )
-
-
-def _locked() -> lock.Lock:
-    standing_in = derivation.temporary_lock(home.CHECKOUT)
-    path = standing_in if standing_in.exists() else home.CHECKOUT / derivation.LOCK
-    return lock.parse(path.read_text())
 
 
 def _await_ready(machine: Machine, offset: int = 0) -> None:

@@ -147,11 +147,18 @@ def test_bomb_that_a_user_sends_comes_back_without_it(
     assert not any(mark.encode("ascii") in arrived.message for arrived in post.arrived(lab))
 
 
-def test_mail_that_can_not_be_opened_is_marked(subject: Subject, bob: Login, lab: Lab) -> None:
-    """An archive with a password is delivered, from outside or inside; its reader sees it."""
-    from_outside = with_files(world.FRIEND, bob.address, ("letter.zip", _locked()))
+@pytest.mark.parametrize(
+    "file",
+    [("letter.zip", _locked()), ("letter.rar", b"Rar!\x1a\x07\x01\0" + bytes(100))],
+    ids=["password", "RAR"],
+)
+def test_mail_that_can_not_be_opened_is_marked(
+    subject: Subject, bob: Login, lab: Lab, file: tuple[str, bytes]
+) -> None:
+    """It is delivered, from outside or inside; its reader sees that nobody looked into it."""
+    from_outside = with_files(world.FRIEND, bob.address, file)
     post.send(lab, world.FRIEND, [bob.address], bytes(from_outside))
-    from_inside = with_files(subject.first.address, bob.address, ("letter.zip", _locked()))
+    from_inside = with_files(subject.first.address, bob.address, file)
     mailclient.submit(subject.server, subject.first, [bob.address], bytes(from_inside))
     for mail in (from_outside, from_inside):
         got = mailclient.wait_for(subject.server, bob, mail["Message-ID"])

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import build, derivation, home, lock, tools
+from postolka import build, home, tools
 from postolka.debs import Debs
 from postolka.store import Store
+from tests import checkouts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +45,7 @@ def _root(built: Built) -> Path:
 def _locked(built: Built) -> Lock:
     """Return the lock that the root was made by."""
     assert built.path.exists()
-    standing_in = derivation.temporary_lock(home.CHECKOUT)
-    path = standing_in if standing_in.exists() else home.CHECKOUT / derivation.LOCK
-    return lock.parse(path.read_text())
+    return checkouts.locked()
 
 
 @pytest.fixture(name="debs", scope="session")
