@@ -12,7 +12,7 @@ import pytest
 from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import meanwhile, ssh, stopped
+from tests.container.conftest import meanwhile, sql, ssh, stopped
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n"
 _QUARANTINE = "/var/lib/amavis/virusmails"
 _LIMIT_BYTES = 50 << 20
+#: Addresses that a machine can get, by its loopback address of the same family.
+_NEW = {"127.0.0.1": "203.0.113.77", "::1": "2001:db8:1::77"}
+_FROM_AN_ADDRESS = """
+import smtplib
+with smtplib.SMTP("{own}", 25, source_address=("{new}", 0), timeout=60) as client:
+    client.sendmail("x@stranger.example", ["{to}"], "Message-ID: <{mark}>\\n\\nx\\n")
+"""
 
 
 def _from_stranger(subject: Subject, mail: EmailMessage, *recipients: str) -> None:
@@ -86,6 +93,27 @@ def test_every_mail_from_outside_has_its_score(subject: Subject, alice: Login) -
     assert "required=7" in got["X-Spam-Status"]
     assert float(got["X-Spam-Score"]) < 7
     assert "127.0.0.1" not in "".join(got.get_all("Received", []))
+
+
+def test_each_hosted_domain_has_its_scores(
+    subject: Subject, machine: Machine, alice: Login
+) -> None:
+    """The filter asks the database, at each mail: a domain that is new there, as an alias, too."""
+    new = "hosted.example"
+    rows = {"alias_domain": f"alias_domain='{new}'", "domain": f"domain='{new}'"}
+    columns = "description='', transport='virtual'"
+    sql(machine, f"INSERT INTO domain SET {rows['domain']}, {columns}")
+    target = f"target_domain='{subject.domain}'"
+    sql(machine, f"INSERT INTO alias_domain SET {rows['alias_domain']}, {target}")
+    try:
+        to = alice.address.replace(subject.domain, new)
+        mail = compose(world.STRANGER, [to], "To the other name")
+        _from_stranger(subject, mail, to)
+        got = message_from_bytes(mailclient.wait_for(subject.server, alice, mail["Message-ID"]))
+        assert got["X-Spam-Score"]
+    finally:
+        for table, row in rows.items():
+            sql(machine, f"DELETE FROM {table} WHERE {row}")  # noqa: S608 - a test's own
 
 
 def test_spam_is_discarded_and_kept(
@@ -214,17 +242,23 @@ def test_mail_waits_for_the_filter(
     assert delivered(machine, mail["Message-ID"]) == 1
 
 
-def test_own_addresses_are_known_after_a_change(machine: Machine) -> None:
-    """A new address of the machine is trusted at once; amavis goes on with it."""
-    place, new = "/run/amavis-networks", "203.0.113.77"
-    assert ssh(machine, f"cat {place}/addresses").split()
-    change = f"sudo ip address {{}} {new}/32 dev host0"
+def test_own_addresses_are_known_after_a_change(
+    subject: Subject, machine: Machine, alice: Login
+) -> None:
+    """Mail from a new address of the machine's, of each family, is its own; amavis goes on."""
+    known = "/run/amavis-networks/addresses"
+    change = "; ".join(f"sudo ip address {{0}} {new} dev host0" for new in _NEW.values())
+    both = " ".join(f"-e {new}" for new in _NEW.values())
+    wait = f"timeout 20 sh -c 'until [ $(grep -cF {both} {known}) = {{}} ]; do sleep 0.2; done'"
+    marks = [f"{time.time_ns()}-{number}@{subject.domain}" for number in range(len(_NEW))]
     with meanwhile(machine, change.format("add"), change.format("delete")):
-        ssh(
-            machine,
-            f"timeout 20 sh -c 'until grep -qF {new} {place}/addresses; do sleep 0.2; done'",
-        )
-        assert f"trusted_networks {new}\n" in ssh(machine, f"cat {place}/own.cf")
-    ssh(machine, f"timeout 20 sh -c 'while grep -qF {new} {place}/addresses; do sleep 0.2; done'")
+        ssh(machine, wait.format(len(_NEW)))
+        for mark, (own, new) in zip(marks, _NEW.items(), strict=True):
+            script = _FROM_AN_ADDRESS.format(new=new, own=own, to=alice.address, mark=mark)
+            ssh(machine, f"python3 -c '{script}'")
+        for mark in marks:
+            got = message_from_bytes(mailclient.wait_for(subject.server, alice, f"<{mark}>"))
+            assert "ALL_TRUSTED=" in got["X-Spam-Status"]
+    ssh(machine, wait.format(0))
     up = "until systemctl is-active --quiet amavis && ss -ltn | grep -qF 127.0.0.1:10024"
     ssh(machine, f"timeout 30 sh -c '{up}; do sleep 0.2; done'")

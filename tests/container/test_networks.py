@@ -73,9 +73,13 @@ def test_stranger_is_heard_on_each_address(
 def test_mail_leaves_from_the_servers_own_address(
     booted: tuple[Machine, Subject, tuple[str, ...]],
 ) -> None:
-    """The address that its SPF record and its reverse name are about."""
+    """By IPv4 where it has one: many refuse an IPv6 address that has no reverse name."""
     _, subject, addresses = booted
-    to = "somebody@sink.example"
-    mail = acceptance.compose(subject.first.address, [to], "To the sink")
-    mailclient.submit(subject.server, subject.first, [to], bytes(mail))
-    assert post.wait_for(subject.lab, mail["Message-ID"]).client in addresses
+    subject.lab.unname(*(address for address in addresses if ":" in address))
+    try:
+        to = "somebody@sink.example"
+        mail = acceptance.compose(subject.first.address, [to], "To the sink")
+        mailclient.submit(subject.server, subject.first, [to], bytes(mail))
+        assert post.wait_for(subject.lab, mail["Message-ID"]).client == addresses[0]
+    finally:
+        subject.lab.unname()
