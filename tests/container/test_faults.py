@@ -158,9 +158,16 @@ def _send(subject: Subject) -> str:
 
 
 def _check_little_space(machine: Machine, subject: Subject) -> None:
-    with _filled(machine, left_mib=40), pytest.raises(smtplib.SMTPSenderRefused) as refused:
-        _send(subject)
-    assert refused.value.smtp_code == 452
+    own = compose(subject.first.address, [subject.second.address], "While the disk is full")
+
+    def submit() -> None:
+        mailclient.submit(subject.server, subject.first, [subject.second.address], bytes(own))
+
+    with _filled(machine, left_mib=40):
+        for send in (lambda: _send(subject), submit):
+            with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+                send()
+            assert refused.value.smtp_code == 452
 
 
 def _check_no_space(machine: Machine, subject: Subject) -> None:
@@ -172,3 +179,5 @@ def _check_no_space(machine: Machine, subject: Subject) -> None:
     ssh(machine, "sudo systemctl restart dovecot.service; sudo postqueue -f")
     mailclient.wait_for(subject.server, subject.first, mark)
     assert _inbox(subject, subject.first)[mark] == 1
+    checked = ssh(machine, "sudo mariadb-check --all-databases --silent; sudo doveadm index -A '*'")
+    assert checked.strip() == ""

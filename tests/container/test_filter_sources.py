@@ -173,6 +173,19 @@ def test_images_rules_stay_where_no_mirror_answers(
         assert "RDNS_NONE=" in _arrives(subject, mail)
 
 
+@pytest.mark.parametrize(
+    ("timer", "hours"), [("spam-rules.timer", 4), ("clamav-signatures.timer", 3)]
+)
+def test_next_update_is_near(machine: Machine, timer: str, hours: int) -> None:
+    """By our timer, with a random delay of twenty minutes; Debian's own ones are off."""
+    show = f"systemctl show --value --property=NextElapseUSecRealtime {timer}"
+    coming, now = ssh(machine, f'date --date="$({show})" +%s; date +%s').split()
+    assert 0 <= int(coming) - int(now) <= (hours * 60 + 20) * 60
+    asked = "spamassassin-maintenance.timer clamav-freshclam.service clamav-freshclam-once.timer"
+    assert "enabled" not in ssh(machine, f"systemctl is-enabled {asked} 2>&1 || true").split()
+    assert not ssh(machine, "grep -v '^#' /etc/cron.daily/spamassassin || true").strip()
+
+
 @pytest.fixture(scope="module")
 def updated(
     boots: Boots, lab: Lab, tmp_path_factory: pytest.TempPathFactory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from email import message_from_bytes
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,22 @@ def test_key_of_a_list_is_not_told(screened: Subject) -> None:
     assert code == 550
     assert b"zen.spamhaus.org" in text
     assert _KEY.encode("ascii") not in text
+
+
+def test_spamassassin_asks_by_the_key(screened: Subject) -> None:
+    """A client, and a domain in the text, that only the key's own lists know, add their scores."""
+    keyed = f"{_reversed(_NETWORK)}.{_KEY}.zen.dq.spamhaus.net. 300 IN A 127.0.0.4\n"
+    keyed += f"keyed-offers.com.{_KEY}.dbl.dq.spamhaus.net. 300 IN A 127.0.1.2\n"
+    screened.lab.publish("keyed", keyed)
+    mail = compose(world.STRANGER, [screened.first.address], "An offer")
+    mail.set_content("Look at http://keyed-offers.com/ and be quick.\n")
+    with post.stranger(screened.lab, screened.address, number=_NETWORK) as client:
+        client.sendmail(world.STRANGER, [screened.first.address], bytes(mail))
+    got = message_from_bytes(
+        mailclient.wait_for(screened.server, screened.first, mail["Message-ID"])
+    )
+    assert "RCVD_IN_XBL=" in got["X-Spam-Status"]
+    assert "URIBL_DBL_SPAM=" in got["X-Spam-Status"]
 
 
 def test_answer_outside_the_filter_is_no_listing(screened: Subject) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from postolka import mailclient
 from postolka.acceptance import compose
-from postolka.lab import post, world
+from postolka.lab import post, spam, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,21 @@ def test_mail_that_several_lists_know_is_in_spam(subject: Subject, alice: Login)
     fields = message_from_bytes(mailclient.wait_for(subject.server, alice, mark, folder="Spam"))
     assert fields["X-Spam-Flag"] == "YES"
     assert 7 <= float(fields["X-Spam-Score"]) < 15
+
+
+def test_spam_that_a_user_sends_is_marked_inside_only(subject: Subject, bob: Login) -> None:
+    """Between the two levels it goes to Spam here, and outside as it was written."""
+    for answers, where in (((), None), (("127.0.0.64",), "multi.surbl.org")):
+        subject.lab.block(_DOMAIN, *answers, where=where)
+    mail = compose(subject.first.address, [bob.address, world.FRIEND], "An offer of mine")
+    mail.set_content(f"Dear friend,\nlook at http://{_DOMAIN}/mine and be quick.\n" * 8)
+    spam.report(subject.lab, bytes(mail), to=["razor", "pyzor"])
+    mailclient.submit(subject.server, subject.first, [bob.address, world.FRIEND], bytes(mail))
+    mark = mail["Message-ID"]
+    inside = message_from_bytes(mailclient.wait_for(subject.server, bob, mark, folder="Spam"))
+    assert 7 <= float(inside["X-Spam-Score"]) < 15
+    outside = message_from_bytes(post.wait_for(subject.lab, mark).message)
+    assert not any(name.startswith("X-Spam") for name in outside)
 
 
 def test_list_that_refuses_to_answer_counts_as_nothing(subject: Subject, alice: Login) -> None:
