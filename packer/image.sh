@@ -10,4 +10,6 @@ image=$("$POSTOLKA" build $BUILD_OPTIONS)
 mkdir -p "$OUTPUT"
 cp --sparse=always "$image/disk.raw" "$OUTPUT/.disk.raw"
 mv "$OUTPUT/.disk.raw" "$OUTPUT/disk.raw"
+# Its bills of materials, provenance, inputs and checksums, which the disk doesn't depend on.
+cp "$image"/*.json "$image/SHA256SUMS" "$OUTPUT"
 printf '%s\n' "$image" >"$OUTPUT/image"

@@ -29,12 +29,15 @@ build {
 
   post-processors {
     post-processor "artifice" {
-      files = ["${var.output_directory}/disk.raw"]
-    }
-    post-processor "checksum" {
-      checksum_types      = ["sha256"]
-      output              = "${var.output_directory}/SHA256SUMS"
-      keep_input_artifact = true
+      files = [
+        "${var.output_directory}/disk.raw",
+        "${var.output_directory}/SHA256SUMS",
+        "${var.output_directory}/image.json",
+        "${var.output_directory}/inputs.json",
+        "${var.output_directory}/provenance.json",
+        "${var.output_directory}/sbom.cdx.json",
+        "${var.output_directory}/sbom.spdx.json",
+      ]
     }
     post-processor "manifest" {
       output     = "${var.output_directory}/manifest.json"

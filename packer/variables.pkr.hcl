@@ -15,7 +15,7 @@ variable "build_options" {
 variable "output_directory" {
   type        = string
   default     = "dist"
-  description = "Where disk.raw, SHA256SUMS and manifest.json are put once the image has passed."
+  description = "Where disk.raw, its papers, SHA256SUMS and manifest.json are put once the image has passed."
 }
 
 variable "memory_mib" {

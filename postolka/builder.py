@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import apt, deployer, derivation, files, home, logs, tools, wants
+from postolka import apt, deployer, derivation, files, home, logs, papers, tools, wants
 from postolka import lock as locks
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
@@ -101,7 +101,8 @@ def _build(checkout: Path, want: Want, *, temporary: bool) -> Path:
 def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Want) -> Path:
     store, debs = Store(home.store()), Debs(home.debs())
     _progress("planning")
-    hashes = derivation.inputs(lock, deployer.plan(server.server, parsed), checkout)
+    plan = deployer.plan(server.server, parsed)
+    hashes = derivation.inputs(lock, plan, checkout)
     image_id = derivation.image_id(hashes)
     # Taken before the work: an input that changes meanwhile must not be found under this result.
     fast_key = derivation.fast_key(checkout, path)
@@ -123,12 +124,18 @@ def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Wa
                 progress=_progress,
                 log=log,
             )
-            built = _finish(context, want, hashes)
+            explained = papers.inputs(context, plan, checkout)
+            built = _finish(context, want, hashes, explained)
     store.remember(fast_key, NAMES[want], built)
     return built
 
 
-def _finish(context: Context, want: Want, hashes: dict[str, str]) -> Path:
+def _finish(
+    context: Context,
+    want: Want,
+    hashes: dict[str, str],
+    explained: dict[str, Any],
+) -> Path:
     """Make every layer, then the store path that names them all."""
     layers = whole.realise(context, with_disk=want == "disk")
 
@@ -145,6 +152,7 @@ def _finish(context: Context, want: Want, hashes: dict[str, str]) -> Path:
         if layers.disk:
             # The same file under a second name: nothing in the store is ever written to.
             (out / "disk.raw").hardlink_to(layers.disk / "disk.raw")
+        papers.write(out, context, hashes, explained, root=layers.root[-1])
 
     return context.store.realise(NAMES[want], context.id, make)
 

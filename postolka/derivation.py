@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from postolka.lock import Lock
 
 #: Raised when the same inputs are to give another image.
-FORMAT = 2
+FORMAT = 3
 LOCK = "postolka.lock"
 GROUP_DATA = "group_data/all.py"
 #: Sets of the lock that an image is made from; the lab's isn't among them.
@@ -84,6 +84,17 @@ def inputs(lock: Lock, plan: list[dict[str, Any]], checkout: Path) -> dict[str, 
 def image_id(hashes: dict[str, str]) -> str:
     """Return the id of the image that is made from inputs with these hashes."""
     return digest(["image", hashes])
+
+
+def files(checkout: Path) -> dict[str, str]:
+    """Return the hash of every file that could change an image, by its path in the checkout."""
+    found = [path for name in _INPUTS for path in _files(checkout / name)]
+    return {str(path.relative_to(checkout)): _bytes_hash([path], checkout) for path in found}
+
+
+def is_recipe(path: str) -> bool:
+    """Whether a file of the checkout counts as part of the recipe, by its path there."""
+    return any(path == name or path.startswith(f"{name}/") for name in _RECIPE)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -20,6 +20,7 @@ VERBS = {
     "lock": "resolve every package and write postolka.lock",
     "build": "make the golden disk image of this checkout",
     "list": "show the generations in the store, and who needs each",
+    "why": "tell which inputs made an image, or what differs between those of two",
     "verify": "hash the store again and find what has changed in it",
     "gc": "remove from the store what nobody needs",
     "instance": "make and check the data that give an instance its identity",
