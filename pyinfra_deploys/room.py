@@ -77,10 +77,12 @@ class Egress:
 
     user: str
     protocol: Literal["tcp", "udp"]
-    port: int
+    port: int | str
+    """A text names a set of ports that the instance's data fill, at boot: flows.nft of the room
+    nftables. Until then it is empty."""
     why: str
     addresses: tuple[str, ...] = ()
-    """The only destinations, IPv4 or IPv6 addresses; empty: any."""
+    """The only destinations, IPv4 or IPv6 addresses, that no other user reaches; empty: any."""
     setting: str = ""
     """As Port.setting."""
 
@@ -196,7 +198,7 @@ def egress(rooms: Iterable[Room], settings: Settings) -> tuple[Egress, ...]:
         for flow in room.egress
         if not flow.setting or settings.is_on(flow.setting)
     ]
-    return tuple(sorted(found, key=lambda flow: (flow.user, flow.protocol, flow.port)))
+    return tuple(sorted(found, key=lambda flow: (flow.user, flow.protocol, str(flow.port))))
 
 
 def instance_parts(room: Room) -> tuple[str, ...]:

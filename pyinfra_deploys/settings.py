@@ -197,6 +197,8 @@ class BindSettings:
 class NftablesSettings:
     """What the firewall lets through beside the services' own flows."""
 
+    connections_per_minute: int = _whole(300, 60, 100000)
+    """New connections from an address (IPv6: a /64) to one port in a minute; more have to wait."""
     apt: bool = False
     """apt may fetch packages: for a machine that apt keeps up to date, which an image isn't."""
 

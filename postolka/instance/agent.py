@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from postolka.instance.system import System
 
 _HOUSE_FORMAT = 1
+#: Of the room nftables.
+_FLOWS = "/etc/postolka/flows.nft"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +113,14 @@ def _publish(
     for name, file in plain.items():
         files.write(paths.etc / name, file)
     _write_tls(paths, instance)
-    _note_database(paths, system, instance)
+    _note_database(paths, instance)
     _write_dkim(paths, system, instance)
     system.relabel([paths.etc, paths.tls, paths.dkim])
     for top in directories:
         system.bind(paths.etc / top, paths.root / "etc" / top)
     system.set_hostname(instance.hostname)
+    # Where there is no firewall this fails, and no daemon starts.
+    system.load_flows(rendered[_FLOWS].decode())
     _write(paths.configured, f"{instance.serial}\n".encode("ascii"), mode=0o644)
 
 
@@ -166,15 +170,14 @@ def _write_tls(paths: Paths, instance: Instance) -> None:
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))
 
 
-def _note_database(paths: Paths, system: System, instance: Instance) -> None:
-    """Let the daemons reach a database elsewhere, and have this machine's own rest."""
+def _note_database(paths: Paths, instance: Instance) -> None:
+    """Have this machine's own database rest where there is another, which has to prove itself."""
     database = instance.database
     if not database.host:
         paths.elsewhere.unlink(missing_ok=True)
         return
     _write(paths.database_ca, database.ca_pem.encode("ascii"), mode=0o644)
     _write(paths.elsewhere, f"{database.host}\n".encode("ascii"), is_durable=True)
-    system.open_database(database.port)
 
 
 def _write_dkim(paths: Paths, system: System, instance: Instance) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _MAX_WEIGHT = 100
 _SUBMISSIONS = 465
-#: EGRESS of the room postfix.
 _RELAY_PORTS = (25, _SUBMISSIONS, 587)
 
 
@@ -81,5 +80,5 @@ def _relay(node: Node) -> transport.Relay | None:
 def _relay_port(node: Node) -> int:
     found = node.whole(1, 65535)
     if found not in _RELAY_PORTS:
-        node.complain(f"must be one of {_RELAY_PORTS}: the firewall lets no other out")
+        node.complain(f"must be one of {_RELAY_PORTS}")
     return found

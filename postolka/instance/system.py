@@ -40,8 +40,8 @@ class System(Protocol):
     def set_hostname(self, name: str) -> None:
         """Make `name` the kernel's hostname."""
 
-    def open_database(self, port: int) -> None:
-        """Let those daemons that ask the database reach that port of other machines."""
+    def load_flows(self, rules: str) -> None:
+        """Tell the firewall which ports the instance's data name."""
 
     def say(self, text: str) -> None:
         """Write lines to the console, each marked as ours."""
@@ -87,9 +87,12 @@ class Machine:
         if socket.gethostname() != name:
             socket.sethostname(name)
 
-    def open_database(self, port: int) -> None:
-        """Add it to the firewall's set; one that is there already is no error (nft(8))."""
-        _run("nft", "add", "element", "inet", "postolka", "database", f"{{ {port} }}")
+    def load_flows(self, rules: str) -> None:
+        """Have nft take them, all or none. Without the firewall's table this fails.
+
+        As an argument, since nft's SELinux domain reads no files of ours.
+        """
+        _run("nft", rules)
 
     def say(self, text: str) -> None:
         """Write to standard output (the journal) and to the console, if there is one."""

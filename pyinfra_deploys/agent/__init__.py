@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import State, Unit
+from pyinfra_deploys.room import Egress, State, Unit
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PACKAGES = ("python3-cryptography", "python3-jinja2", "python3-yaml")
 _LIBRARY = "/usr/lib/postolka"
 _IMPORTS = f"import sys; sys.path.insert(0, {_LIBRARY!r}); import postolka.instance.agent"
+EGRESS = (Egress(user="root", protocol="tcp", port="database", why="a database elsewhere"),)
 UNITS = (
     Unit(name="postolka-instance.service", needs_instance=False),
     Unit(name="postolka-database.service"),

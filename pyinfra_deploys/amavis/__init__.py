@@ -39,7 +39,7 @@ UNITS = (
     Unit(name="amavis.service"),
 )
 # SpamAssassin, which amavis runs as a library, asks the DNS on loopback: no flow of its own.
-EGRESS: tuple[Egress, ...] = ()
+EGRESS = (Egress(user="amavis", protocol="tcp", port="database", why="a database elsewhere"),)
 STATE = (State(path="/var/lib/amavis", kind="precious"),)
 FILES = {
     # It holds the database's password; amavisd itself refuses a file that its user may write.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -55,6 +55,10 @@ USERS = (
         comment="Operator",
         groups=("adm", "sudo", "systemd-journal"),
     ),
+)
+EGRESS = (
+    Egress(user="systemd-network", protocol="udp", port=67, why="addresses (DHCP)"),
+    Egress(user="systemd-network", protocol="udp", port=547, why="addresses (DHCPv6)"),
 )
 UNITS = (Unit(name="systemd-networkd.service", needs_instance=False),)
 STATE = (

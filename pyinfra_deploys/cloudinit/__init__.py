@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import State
+from pyinfra_deploys.room import Egress, State
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 # udhcpc: cloud-init depends on one of three DHCP clients, for EC2's metadata before the network is
 # up, and this is the one that brings neither a daemon nor an account.
 PACKAGES = ("cloud-init", "udhcpc")
+EGRESS = (
+    Egress(
+        user="root",
+        protocol="tcp",
+        port=80,
+        why="the cloud's metadata",
+        # EC2's, and those of the clouds that speak like it.
+        addresses=("169.254.169.254", "fd00:ec2::254"),
+    ),
+)
 MASKED = ("cloud-init-hotplugd.socket",)
 STATE = (State(path="/var/lib/cloud", kind="rebuildable"),)
 # cloud-init passes over a file of settings that it can't read and a module that it hasn't got, with

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Port, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -29,6 +29,7 @@ PORTS = (
     Port(number=993, name="imaps", tls="implicit", setting="dovecot.imaps"),
     Port(number=4190, name="sieve", tls="starttls", setting="dovecot.managesieve"),
 )
+EGRESS = (Egress(user="dovecot", protocol="tcp", port="database", why="a database elsewhere"),)
 UNITS = (Unit(name="dovecot.service"),)
 STATE = (
     State(path="/var/vmail", kind="precious"),

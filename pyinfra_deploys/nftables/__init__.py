@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Egress, Unit
+from pyinfra_deploys.room import Attributes, Egress, Unit
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -18,6 +18,7 @@ EGRESS = tuple(
 )
 #: Debian's unit: sysinit.target, before network-pre.target, so before the first packet.
 UNITS = (Unit(name="nftables.service", needs_instance=False),)
+FILES = {"/etc/postolka/flows.nft": Attributes(mode="0644")}
 #: In a network namespace of its own, so that the host's rules play no part. A build host whose
 #: kernel has no nf_tables can't check the rules; the first boot still does.
 CHECKS = (

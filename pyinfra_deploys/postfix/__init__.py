@@ -35,9 +35,8 @@ PORTS = (
 )
 EGRESS = (
     Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),
-    # Relay hosts are instance data, and the firewall stands before there are any.
-    Egress(user="postfix", protocol="tcp", port=465, why="mail to a relay host"),
-    Egress(user="postfix", protocol="tcp", port=587, why="mail to a relay host"),
+    Egress(user="postfix", protocol="tcp", port="relay", why="mail to relay hosts"),
+    Egress(user="postfix", protocol="tcp", port="database", why="a database elsewhere"),
 )
 UNITS = (Unit(name="postfix.service"),)
 STATE = (

@@ -141,6 +141,13 @@ def sql(machine: Machine, statement: str) -> str:
     return ssh(machine, f'sudo mariadb --skip-column-names postfixadmin --execute "{statement}"')
 
 
+def counters(machine: Machine) -> dict[str, int]:
+    """Return how many packets each rule of the firewall has met, by its name."""
+    text = ssh(machine, "sudo nft --json list counters table inet postolka")
+    found = [item["counter"] for item in json.loads(text)["nftables"] if "counter" in item]
+    return {counter["name"]: counter["packets"] for counter in found}
+
+
 @pytest.fixture(scope="session")
 def built() -> Built:
     """Return the checkout's root, built if the store hasn't got it."""

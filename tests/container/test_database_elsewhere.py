@@ -15,7 +15,7 @@ import pytest
 from postolka import acceptance, container, machines, namespace
 from postolka.lab import services, world
 from postolka.run import ENVIRONMENT, run
-from tests.container.conftest import new_instance, ssh
+from tests.container.conftest import counters, new_instance, ssh
 from tests.image.overlay import mounted
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _NAME = "db.elsewhere.example"
 _HOST = world.stranger(90)
 #: Not the usual one: the firewall opens what the data say.
 _PORT = 3316
+_USERS = ("amavis", "dovecot", "postfix", "root")
 _START_SECONDS = 60
 #: It is tried again every twenty seconds, and a try takes ten.
 _FOUND_SECONDS = 90
@@ -145,6 +146,9 @@ def test_every_daemon_uses_a_database_elsewhere(
         while "alice@elsewhere.test" not in elsewhere.sql("SELECT * FROM postfixadmin.quota2"):
             assert time.monotonic() < deadline
             time.sleep(1)
+        # By the firewall's flow of each user that has one for it.
+        seen = counters(machine)
+        assert all(seen[f"out.{user}.tcp.database"] for user in _USERS), seen
         # Every account comes by TLS, or not at all.
         kinds = "SELECT DISTINCT ssl_type FROM mysql.user WHERE host='%'"
         assert elsewhere.sql(kinds).split() == ["ANY"]

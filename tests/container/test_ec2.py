@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,32 +12,16 @@ import pytest
 from postolka import console, container, machines
 from tests.container import metadata
 from tests.container.conftest import Boots, new_instance, ssh
+from tests.container.inner import init
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from postolka.machines import Machine
 
 # A container has no SMBIOS table by which EC2 is known: its init's arguments say it instead.
 _EC2 = ("ds=Ec2", "cc:{datasource:%20{Ec2:%20{strict_id:%20false}}}end_cc")
-_START_SECONDS = 30
-
-
-def _init(pid: int) -> int:
-    """Return the process of the container's systemd, a descendant of the supervisor `pid`."""
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        found = _descendants(pid)
-        inits = [child for child in found if Path(f"/proc/{child}/comm").read_text() == "systemd\n"]
-        if inits:
-            return inits[0]
-        time.sleep(0.05)
-    pytest.fail("the container has no init")
-
-
-def _descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [item for child in map(int, children) for item in (child, *_descendants(child))]
 
 
 @pytest.fixture
@@ -50,7 +32,7 @@ def ec2(boots: Boots, tmp_path: Path) -> Iterator[Machine]:
     with machines.starting("container", request.name) as directory:
         machine = container.start(directory, request)
     seed = (directory / "seed/user-data", directory / "ssh-key.pub")
-    enter = ["nsenter", f"--target={_init(machine.processes[0].pid)}", "--net", "--"]
+    enter = ["nsenter", f"--target={init(machine)}", "--net", "--"]
     address = ["ip", "address", "add", f"{metadata.ADDRESS}/32", "dev", "lo"]
     subprocess.run([*enter, *address], check=True)
     server = [sys.executable, "-m", "tests.container.metadata", *map(str, seed)]

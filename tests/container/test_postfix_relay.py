@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from postolka import acceptance, container, machines, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, sink, world
-from tests.container.conftest import new_instance, ssh, with_data
+from tests.container.conftest import counters, new_instance, ssh, with_data
 from tests.container.outgoing import fate
 
 if TYPE_CHECKING:
@@ -108,6 +109,15 @@ def test_local_mail_stays(relayed: Subject) -> None:
     """Mail for this server's mailboxes goes to no relay."""
     mark = _send(relayed, relayed.first, relayed.second.address)
     assert mailclient.wait_for(relayed.server, relayed.second, mark)
+
+
+def test_firewall_lets_out_to_the_relays_alone(booted: tuple[Machine, Subject]) -> None:
+    """To the ports that the data name; each was used above."""
+    machine, _ = booted
+    text = ssh(machine, "sudo nft --json list set inet postolka relay")
+    (found,) = (item["set"] for item in json.loads(text)["nftables"] if "set" in item)
+    assert sorted(found["elem"]) == [25, 465, 587]
+    assert counters(machine)["out.postfix.tcp.relay"]
 
 
 def test_password_is_for_root_alone(booted: tuple[Machine, Subject]) -> None:

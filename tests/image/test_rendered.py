@@ -30,6 +30,7 @@ mkdir /dev/pts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts
 ln -s pts/ptmx /dev/ptmx
 ip link set lo up
+nft -f /etc/nftables.conf
 cd /usr/lib/tmpfiles.d
 systemd-tmpfiles --create postolka-*.conf
 cd /

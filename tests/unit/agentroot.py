@@ -27,6 +27,7 @@ _TEMPLATES = {
     "etc/postfix/main.cf": "myhostname = {{ instance.hostname }}\n",
     "etc/postfix/sub/db.cf": "password = {{ instance.database.postfix }}\n",
     "etc/bind/rndc.key": 'secret "{{ machine.rndc_key }}";\n',
+    "etc/postolka/flows.nft": "{{ instance.database.host }} {{ instance.database.port }}",
     "etc/mailname": "{{ instance.domain }} {{ settings.base.x }}\n",
 }
 
@@ -37,7 +38,7 @@ class Recorder:
 
     bound: dict[Path, Path] = field(default_factory=dict)
     hostname: str = ""
-    database_port: int = 0
+    flows: str = ""
 
     def ids(self, user: str, group: str) -> tuple[int, int]:
         """Everything belongs to whoever runs the test."""
@@ -68,9 +69,9 @@ class Recorder:
         """Note it."""
         self.hostname = name
 
-    def open_database(self, port: int) -> None:
+    def load_flows(self, rules: str) -> None:
         """Note it."""
-        self.database_port = port
+        self.flows = rules
 
     def say(self, text: str) -> None:
         """Nobody listens."""

@@ -48,25 +48,42 @@ def test_good_data_configure_the_machine(paths: Paths) -> None:
     assert etc["postfix/dir/deep"][1] == b"baked\n"
     assert etc["postfix/link"][1] == b"master.cf"
     assert etc["mailname"][1] == b"example.test 5\n"
-    assert set(system.bound) == {paths.root / "etc/postfix", paths.root / "etc/bind"}
+    assert set(system.bound) == {
+        paths.root / "etc" / top for top in ("bind", "postfix", "postolka")
+    }
     assert json.loads(paths.report.read_text())["hostname"] == "mail.example.test"
 
 
 def test_database_elsewhere_is_noted_and_let_through(paths: Paths) -> None:
-    """Its port in the firewall, its authority for the daemons, and a note for the local one."""
+    """Its port for the firewall, its authority for the daemons, and a note for the local one."""
     values = instances.data()
     elsewhere = {"host": "db.test", "port": 3316, "ca_certificate": instances.certificate()}
     offer(paths, instances.dumped({**values, "database": {**values["database"], **elsewhere}}))
     system = Recorder()
     assert agent.boot(paths, system).problems == ()
-    assert system.database_port == 3316
+    assert system.flows == "db.test 3316"
     assert paths.elsewhere.read_text() == "db.test\n"
     assert paths.database_ca.read_text().startswith("-----BEGIN CERTIFICATE-----\n")
     offer(paths, instances.dumped({**values, "serial": values["serial"] + 1}))
     system = Recorder()
     agent.boot(paths, system)
-    assert not system.database_port
+    assert system.flows == " 3306"
     assert not paths.elsewhere.exists()
+
+
+def test_no_firewall_no_daemon(paths: Paths) -> None:
+    """Where the rules can't be told what the data name, the gate stays shut."""
+
+    class Open(Recorder):
+        def load_flows(self, rules: str) -> None:
+            raise PostolkaError("nft", rules)
+
+    offer(paths, instances.yaml_data())
+    with pytest.raises(PostolkaError, match="nft"):
+        agent.boot(paths, Open())
+    assert not paths.configured.exists()
+    agent.boot(paths, Recorder())
+    assert paths.configured.exists()
 
 
 def test_second_run_changes_nothing(paths: Paths) -> None:
