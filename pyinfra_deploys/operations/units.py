@@ -14,6 +14,8 @@ from pyinfra_deploys.facts.units import UnitFiles
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+#: Its sets are what the agent fills.
+FIREWALL = "nftables.service"
 #: Renders what the other units read.
 AGENT = "postolka-instance.service"
 #: States that `systemctl enable` can't change: there is nothing in [Install].
@@ -54,7 +56,8 @@ def running(
 ) -> Generator[StringCommand, None, None]:
     """Have `units` run, on a running system, with the configuration that is there now.
 
-    The instance agent goes first, since the others read what it renders. `stopped` are stopped.
+    The firewall goes first, then the instance agent: the others read what it renders. `stopped` are
+    stopped.
     """
     yield StringCommand("systemctl", "daemon-reload")
     # 65 and 73: lines of packages' files that this machine doesn't want; tmpfiles says which.
@@ -63,9 +66,10 @@ def running(
         # "reset-failed" forgets those that were cut off from what they start.
         yield StringCommand("systemctl", "stop", *map(QuoteString, stopped))
         yield StringCommand("systemctl", "reset-failed")
-    if AGENT in units:
-        yield StringCommand("systemctl", "restart", AGENT)
-    others = [QuoteString(unit) for unit in units if unit != AGENT]
+    first = [unit for unit in (FIREWALL, AGENT) if unit in units]
+    for unit in first:
+        yield StringCommand("systemctl", "restart", unit)
+    others = [QuoteString(unit) for unit in units if unit not in first]
     if others:
         # One that doesn't run mustn't be restarted: jobs for what it requires would get mixed up.
         yield StringCommand("systemctl", "try-restart", *others)
