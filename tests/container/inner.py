@@ -19,7 +19,7 @@ def init(machine: Machine) -> int:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         found = _descendants(machine.processes[0].pid)
-        inits = [child for child in found if Path(f"/proc/{child}/comm").read_text() == "systemd\n"]
+        inits = [child for child in found if _command(child) == "systemd"]
         if inits:
             return inits[0]
         time.sleep(0.05)
@@ -27,5 +27,16 @@ def init(machine: Machine) -> int:
 
 
 def _descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        # It has ended since it was found.
+        return []
     return [item for child in map(int, children) for item in (child, *_descendants(child))]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
