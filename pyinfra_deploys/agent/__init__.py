@@ -12,7 +12,12 @@ from pyinfra_deploys.room import State, Unit
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-PACKAGES = ("python3-cryptography", "python3-jinja2", "python3-yaml")
+PACKAGES = (
+    "python3-cryptography",
+    "python3-dnspython",  # not the agent's own: for the services in Python of other rooms
+    "python3-jinja2",
+    "python3-yaml",
+)
 _LIBRARY = "/usr/lib/postolka"
 _IMPORTS = f"import sys; sys.path.insert(0, {_LIBRARY!r}); import postolka.instance.agent"
 UNITS = (

@@ -20,7 +20,6 @@ PACKAGES = (
     "dbconfig-no-thanks",  # its reports want a database, which nothing here writes to
     "opendmarc",
     "publicsuffix",
-    "python3-dnspython",
     "python3-milter",
 )
 USERS = (User(name="opendmarc", id=130, home="/run/opendmarc"),)
