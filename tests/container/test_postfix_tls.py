@@ -11,7 +11,7 @@ import pytest
 from postolka import acceptance, container, machines, mailclient
 from postolka.acceptance import compose
 from postolka.lab import mtasts, post, tls, world
-from tests.container.conftest import new_instance, ssh, with_data
+from tests.container.conftest import new_instance, ssh, stopped, with_data
 from tests.container.outgoing import fate
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ _TLSA = {
 }
 _numbers = itertools.count()
 _LOG = "sudo journalctl --no-pager -o cat -u"
+#: Makes each policy an hour older.
+_AGE = (
+    'import sqlite3; base = sqlite3.connect("/var/lib/mta-sts/cache.db"); '
+    'base.execute("update sts_policy_cache set ts = ts - 3600"); base.commit()'
+)
 
 
 def _zone(key: str) -> str:
@@ -177,12 +182,6 @@ def test_known_policy_holds_while_its_host_is_away(
     assert post.wait_for(subject.lab, mark).is_encrypted
 
 
-_AGE = (
-    'import sqlite3; base = sqlite3.connect("/var/lib/mta-sts/cache.db"); '
-    'base.execute("update sts_policy_cache set ts = ts - 3600"); base.commit()'
-)
-
-
 @pytest.mark.parametrize("unit", ["postfix-mta-sts-resolver", "postolka-tlspolicy"])
 def test_mail_waits_while_nobody_knows_the_policy(
     booted: tuple[Machine, Subject], unit: str
@@ -192,8 +191,7 @@ def test_mail_waits_while_nobody_knows_the_policy(
     What stays within the server doesn't need it.
     """
     machine, subject = booted
-    ssh(machine, f"sudo systemctl stop {unit}.service")
-    try:
+    with stopped(machine, f"{unit}.service"):
         mark, line = _send(booted, "sts-dane-wrong.example")
         assert "status=deferred" in line
         later, line = _send(booted, "dane.example")
@@ -201,8 +199,6 @@ def test_mail_waits_while_nobody_knows_the_policy(
         mail = compose(subject.first.address, [subject.second.address], "Within the server")
         mailclient.submit(subject.server, subject.first, [subject.second.address], bytes(mail))
         assert mailclient.wait_for(subject.server, subject.second, str(mail["Message-ID"]))
-    finally:
-        ssh(machine, f"sudo systemctl start {unit}.service")
     ssh(machine, "sudo postqueue -f")
     assert post.wait_for(subject.lab, later)
     assert not _has_arrived(subject, mark)
