@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import re
+import socket
 
 from postolka.tlspolicy import dane
 
@@ -88,7 +90,15 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def _run() -> None:
     server = await asyncio.start_server(_serve, _ADDRESS, _PORT)
+    _tell_systemd()
     await server.serve_forever()
+
+
+def _tell_systemd() -> None:
+    """Say that whoever asks gets an answer from now on (sd_notify(3))."""
+    if path := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.sendto(b"READY=1", path)
 
 
 def main() -> None:
