@@ -1,7 +1,9 @@
-"""`postolka dns`: the records to publish, as a zone file and for web forms."""
+"""`postolka dns`: the records to publish, as zone and for web forms, and whether they are live."""
 
 from __future__ import annotations
 
+import dataclasses
+import ipaddress
 import json
 import sys
 from pathlib import Path
@@ -11,12 +13,22 @@ from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+    from postolka.dns import Live
     from postolka.instance.model import Instance
+    from postolka.live import Lookup
+    from postolka.published import Difference
     from postolka.webforms import Row
 
 #: RFC 2181, 8 allows more, but resolvers keep nothing for longer than a week or so.
 _MAX_TTL_SECONDS = 604800
+_DIFFERENT = 3
+_AUTHENTIC = "the resolver vouches for it, so DANE counts"
+_NOT_AUTHENTIC = (
+    "the resolver doesn't vouch for it: the zone isn't signed, or the resolver doesn't validate. "
+    "DANE needs it (RFC 7672, 2.2)"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,41 +37,102 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for action, text in (
         ("zone", "print the records to publish as a fragment of a zone file"),
         ("table", "print them for web forms: host, type, TTL, and the value in one piece"),
+        ("check", "compare them with what is live; exit code 3 where that differs"),
     ):
-        printing = actions.add_parser(action, help=text)
-        _add_common(printing)
-        printing.add_argument(
-            "--ttl", metavar="SECONDS", help="how long others keep a record (default: 300)"
+        child = actions.add_parser(action, help=text)
+        child.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
+        child.add_argument("--json", action="store_true")
+        child.add_argument(
+            "--domain",
+            choices=("new", "existing"),
+            default="new",
+            help="new (the default): strict at once; existing: by what the domains have live",
         )
+        child.add_argument(
+            "--resolver", metavar="ADDRESS", help="whom to ask (default: the system's resolver)"
+        )
+        if action != "check":
+            child.add_argument(
+                "--ttl", metavar="SECONDS", help="how long others keep a record (default: 300)"
+            )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the action that `arguments` name."""
-    return _print(arguments)
+    from postolka import live  # noqa: PLC0415 - its libraries cost 0.2 s
+
+    is_existing = arguments.domain == "existing"
+    is_asking = is_existing or arguments.action == "check"
+    if arguments.resolver is not None:
+        if not is_asking:
+            raise PostolkaError("--resolver", "nobody is asked without --domain existing")
+        arguments.resolver = _address(arguments.resolver)
+    ttl_seconds = _ttl(getattr(arguments, "ttl", None))
+    instance = _instance(arguments.file)
+    if not is_asking:
+        return _print(arguments, instance, None, ttl_seconds)
+    ask = live.resolver(arguments.resolver)
+    found = live.read(instance, ask) if is_existing else None
+    for problem in live.problems(found or {}, ask):
+        print(f"warning: {problem}", file=sys.stderr)
+    if arguments.action == "check":
+        return _check(arguments, instance, found, ask)
+    return _print(arguments, instance, found, ttl_seconds)
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
-    parser.add_argument("--json", action="store_true")
-
-
-def _print(arguments: argparse.Namespace) -> int:
+def _print(
+    arguments: argparse.Namespace,
+    instance: Instance,
+    live: dict[str, Live] | None,
+    ttl_seconds: int,
+) -> int:
     from postolka import dns, listening, webforms  # noqa: PLC0415 - their libraries cost 0.3 s
 
-    instance = _instance(arguments.file)
-    ttl_seconds = dns.TTL_SECONDS if arguments.ttl is None else _ttl(arguments.ttl)
     ports = listening.ports()
     if arguments.action == "zone" and not arguments.json:
-        sys.stdout.write(dns.zone(instance, ports, ttl_seconds=ttl_seconds))
+        sys.stdout.write(dns.zone(instance, ports, live, ttl_seconds=ttl_seconds))
         return 0
     records = dns.reverse(instance.hostname, instance.addresses)
-    records += dns.records(instance, ports)
+    records += dns.records(instance, ports, live)
     rows = webforms.rows(instance, records)
     if arguments.json:
         print(json.dumps([_plain(row, ttl_seconds) for row in rows]))
     else:
         sys.stdout.write(webforms.table(rows, ttl_seconds=ttl_seconds))
     return 0
+
+
+def _check(
+    arguments: argparse.Namespace, instance: Instance, live: dict[str, Live] | None, ask: Lookup
+) -> int:
+    from postolka import dns, listening, published  # noqa: PLC0415 - their libraries cost 0.3 s
+
+    records = dns.records(instance, listening.ports(), live)
+    report = published.compare(instance, records, ask)
+    advice = [f"{item.name} {item.type}: {item.advice}" for item in records if item.advice]
+    if arguments.json:
+        found = {"hostname": instance.hostname, **dataclasses.asdict(report), "advice": advice}
+        print(json.dumps(found))
+    else:
+        for difference in report.differences:
+            print("\n".join(_told(difference)))
+        count = len(report.differences)
+        print(f"{report.checked} record sets looked up, {count or 'none'} of them wrong")
+        for name, is_authentic in report.dnssec.items():
+            print(f"DNSSEC of {name}: {_AUTHENTIC if is_authentic else _NOT_AUTHENTIC}")
+        for line in advice:
+            print(line)
+    return _DIFFERENT if report.differences else 0
+
+
+def _told(difference: Difference) -> Iterator[str]:
+    yield f"{difference.name} {difference.type}"
+    rows = [("expected", difference.expected), ("found", difference.found)]
+    if difference.failure:
+        rows[1] = ("found", (difference.failure,))
+    for title, values in rows:
+        for number, text in enumerate(values or ("nothing",)):
+            yield f"  {title if not number else '':8}  {text}"
 
 
 def _plain(row: Row, ttl_seconds: int) -> dict[str, str | int]:
@@ -73,6 +146,7 @@ def _plain(row: Row, ttl_seconds: int) -> dict[str, str | int]:
         "data": record.data,
         "value": record.value,
         "why": record.why,
+        "advice": record.advice,
     }
 
 
@@ -86,9 +160,20 @@ def _instance(file: Path) -> Instance:
     return parse(data, where=str(file))
 
 
-def _ttl(text: str) -> int:
+def _ttl(text: str | None) -> int:
+    from postolka import dns  # noqa: PLC0415 - its libraries cost 0.2 s
+
+    if text is None:
+        return dns.TTL_SECONDS
     if not text.isdecimal() or not 0 < int(text) <= _MAX_TTL_SECONDS:
         raise PostolkaError(
             "--ttl", f'"{text}" is not a number of seconds, 1 to {_MAX_TTL_SECONDS}'
         )
     return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise PostolkaError("--resolver", f'"{text}" is not an IP address') from None

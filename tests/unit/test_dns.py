@@ -194,6 +194,17 @@ def test_old_domain_keeps_what_it_has() -> None:
     assert ("", "CAA") not in found
     assert found["mail.", "CAA"] == ['0 issue "letsencrypt.org"']
     assert "until then mail goes" not in text
+    assert "p=reject" not in text.partition("example.net")[0]
+
+
+def test_old_domain_without_a_policy_goes_on_being_told() -> None:
+    """What was published for the start isn't taken for what somebody wanted for good."""
+    dmarc = "v=DMARC1;p=none;rua=mailto:postmaster@example.test"
+    found, text = _of_example_test(spf="v=spf1 mx -all", dmarc=dmarc, mx=("mail.example.test",))
+    assert found["_dmarc.", "TXT"] == [dmarc]
+    assert "after two more: p=reject" in text
+    assert found["", "TXT"] == ["v=spf1 mx -all"]
+    assert "this server alone" not in text
 
 
 def test_other_domains_start_strict_beside_an_old_one() -> None:
@@ -210,4 +221,5 @@ def test_hostile_live_text_stays_one_record() -> None:
     zone = records.zone(EXAMPLE, _PORTS, {"example.test": records.Live(dmarc=text)})
     loaded = dns.zone.from_text(_FRAME + zone, origin="example.test.", check_origin=False)
     (record,) = loaded.find_rdataset("_dmarc", dns.rdatatype.TXT)
-    assert records.value(record) == text
+    assert b"".join(record.strings).decode() == text
+    assert records.value(record) == text.replace("\n", "\\n")
