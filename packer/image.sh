@@ -12,4 +12,5 @@ cp --sparse=always "$image/disk.raw" "$OUTPUT/.disk.raw"
 mv "$OUTPUT/.disk.raw" "$OUTPUT/disk.raw"
 # Its bills of materials, provenance, inputs and checksums, which the disk doesn't depend on.
 cp "$image"/*.json "$image/SHA256SUMS" "$OUTPUT"
+[ -z "$SIGNING_KEY" ] || "$POSTOLKA" sign --key "$SIGNING_KEY" "$OUTPUT"
 printf '%s\n' "$image" >"$OUTPUT/image"

@@ -23,6 +23,7 @@ build {
       "BUILD_OPTIONS=${var.build_options}",
       "OUTPUT=${var.output_directory}",
       "MEMORY=${var.memory_mib}",
+      "SIGNING_KEY=${var.signing_key}",
     ]
     script = "${path.root}/image.sh"
   }

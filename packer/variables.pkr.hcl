@@ -23,3 +23,9 @@ variable "memory_mib" {
   default     = 1024
   description = "Memory of the VM in which the image has to prove itself, MiB."
 }
+
+variable "signing_key" {
+  type        = string
+  default     = ""
+  description = "File with the private key that SHA256SUMS is signed with; empty: no signature."
+}

@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import derivation, provenance, sbom, trees
+from postolka import derivation, generation, home, provenance, sbom, trees
 from postolka.errors import PostolkaError
 from postolka.layers.image import version
 from postolka.run import run
@@ -23,7 +24,6 @@ from pyinfra_deploys import server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from postolka.layers.context import Context
     from postolka.trees import Hashes
@@ -113,6 +113,23 @@ def read(path: Path) -> dict[str, Any]:
     if data.get("format") != FORMAT:
         raise PostolkaError(str(path / INPUTS), f"not of format {FORMAT}")
     return data
+
+
+def handed_over(name: str) -> Path | None:
+    """Return the directory called `name`, if it holds an image that has left its store."""
+    path = Path(name)
+    is_stored = (path / generation.MANIFEST).exists() and path.resolve().parent == (
+        home.store().resolve()
+    )
+    return path if (path / SUMS).is_file() and not is_stored else None
+
+
+def sums(path: Path) -> bytes:
+    """Return what a signature of the image at `path` is about."""
+    try:
+        return (path / SUMS).read_bytes()
+    except FileNotFoundError as error:
+        raise PostolkaError(str(path), f"has no {SUMS}", hint="postolka build") from error
 
 
 def _digests(directory: Path, known: Hashes) -> dict[str, str]:

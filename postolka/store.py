@@ -6,6 +6,7 @@
     .index/       fast keys (cheap hashes over raw input bytes) -> finished paths
     .used/        one stamp a path: its modification time is the path's last use
     .records/     one record a path: every file below it with its hash, as it was when finished
+    .signatures/  signatures of images: NAME.FINGERPRINT of the key
     .roots/       one record a checkout and kind of result: what it builds at present
 
 Contract: a path without a leading dot is complete, whatever was killed or crashed meanwhile.
@@ -114,11 +115,17 @@ class Store:
                 (self.root / name).rename(going)
             self.stamp(name).unlink(missing_ok=True)
             self.record(name).unlink(missing_ok=True)
+            for signature in (self.root / ".signatures").glob(f"{name}.*"):
+                signature.unlink()
             _remove(going)
 
     def record(self, name: str) -> Path:
         """Return where the record of the path called `name` is: JSON, as `trees.entries` tells."""
         return self.root / ".records" / name
+
+    def signature(self, name: str, fingerprint: str) -> Path:
+        """Return where the signature of the path called `name` by a key is."""
+        return self.root / ".signatures" / f"{name}.{fingerprint}"
 
     def digest(self, name: str) -> str:
         """Return the hash of a finished path's record; one that has none gets it now."""

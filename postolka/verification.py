@@ -7,11 +7,12 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from postolka import generation, trees
+from postolka import generation, papers, signing, trees
 from postolka.errors import PostolkaError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from postolka.store import Store
     from postolka.trees import Entry
@@ -62,6 +63,27 @@ def _records(store: Store, name: str) -> Iterator[Problem]:
     for layer, digest in expected.items():
         if store.record(layer).exists() and store.digest(layer) != digest:
             yield Problem(layer, f"its record isn't the one that {name} was made with")
+
+
+def checksums(directory: Path, *, label: str) -> Iterator[Problem]:
+    """Yield what in `directory` isn't as its SHA256SUMS say; `label` begins a problem's path."""
+    found = {str(entry[0]): entry[5] for entry in trees.entries(directory)}
+    for line in papers.sums(directory).decode(errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        if name not in found:
+            yield Problem(f"{label}/{name}", "is missing")
+        elif found[name] != digest:
+            yield Problem(f"{label}/{name}", f"isn't what {papers.SUMS} says")
+
+
+def signature(content: bytes, file: Path, public: Path, *, label: str) -> Iterator[Problem]:
+    """Yield what is wrong with the signature in `file` of an image's checksums `content`."""
+    # Read first: a wrong key is no verdict about the image.
+    named = signing.fingerprint(public)
+    if not file.exists():
+        yield Problem(label, f"isn't signed by {public} ({named})")
+    elif not signing.is_signed(content, file.read_bytes(), public):
+        yield Problem(label, f"the signature {file} isn't by {public} of this image")
 
 
 def differences(name: str, before: list[Entry], after: list[Entry]) -> Iterator[Problem]:

@@ -22,6 +22,8 @@ VERBS = {
     "list": "show the generations in the store, and who needs each",
     "why": "tell which inputs made an image, or what differs between those of two",
     "verify": "hash the store again and find what has changed in it",
+    "key": "make a key that images are signed with",
+    "sign": "put a detached signature beside an image",
     "gc": "remove from the store what nobody needs",
     "instance": "make and check the data that give an instance its identity",
     "dns": "show the DNS records that an instance needs, and what is live of them",
