@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import socket
 
 _PORT = 53
-#: A resolver asks a server again that hasn't answered at once, on a busy machine more than once.
-_SECONDS = 15.0
+#: Less than the resolver takes to give up on a silent server: it remembers that for a while.
+_SECONDS = 5.0
 
 
 def ask(
