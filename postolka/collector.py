@@ -66,11 +66,12 @@ def _generations(store: Store, opened: set[str]) -> list[Generation]:
         want = by_name.get(path.name.partition("-")[2])
         if want is None:
             continue
-        needs = generation.needs(path)
+        data = generation.manifest(path)
+        needs = generation.needs(path.name, data)
         roots = tuple(sorted(rooted.get(path.name, ())))
         found.append(
             Generation(
-                id=generation.manifest(path)["id"],
+                id=data["id"],
                 want=want,
                 path=path,
                 made=path.stat().st_mtime,

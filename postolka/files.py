@@ -5,8 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from postolka.errors import PostolkaError
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def read(path: Path) -> bytes:
+    """Return what is in a file that a user names. Raises PostolkaError where it can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PostolkaError(str(path), f"can't be read: {error.strerror}") from error
 
 
 def write_new(path: Path, content: bytes, *, mode: int, is_durable: bool) -> None:

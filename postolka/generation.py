@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Want = Literal["disk", "root"]
@@ -28,8 +29,10 @@ def manifest(path: Path) -> dict[str, Any]:
     return data
 
 
-def needs(path: Path) -> frozenset[str]:
-    """Return the names of a finished build's store path and of those of its layers."""
-    data = manifest(path)
+def needs(name: str, data: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of a finished build's store path, `name`, and of those of its layers.
+
+    `data` is its manifest.
+    """
     layers = [layer.partition("/")[0] for layer in data["root_layers"]]
-    return frozenset([path.name, *layers, *data.get("paths", ())])
+    return frozenset([name, *layers, *data.get("paths", ())])

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from postolka.errors import PostolkaError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,14 +25,6 @@ class Seed:
 
     directory: Path
     key: Path
-
-
-def read(file: Path) -> bytes:
-    """Return user-data from a file. Raises PostolkaError where that can't be read."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise PostolkaError(str(file), f"can't be read: {error.strerror}") from error
 
 
 def write(directory: Path, name: str, user_data: bytes | None) -> Seed:

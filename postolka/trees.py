@@ -50,12 +50,13 @@ def _entry(path: Path, top: Path, known: Hashes) -> Entry:
         status.st_uid,
         status.st_gid,
         0 if stat.S_ISDIR(status.st_mode) else status.st_size,
-        _content(path, status, known),
+        content(path, status, known),
         attributes,
     ]
 
 
-def _content(path: Path, status: os.stat_result, known: Hashes) -> str:
+def content(path: Path, status: os.stat_result, known: Hashes) -> str:
+    """Return a file's SHA-256, a link's target or a device's number, as an entry has it."""
     if stat.S_ISLNK(status.st_mode):
         return str(path.readlink())
     if not stat.S_ISREG(status.st_mode):
@@ -64,7 +65,7 @@ def _content(path: Path, status: os.stat_result, known: Hashes) -> str:
     if inode in known:
         return known[inode]
     with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if status.st_size >= _WORTH_KEEPING:
-        known[inode] = content
-    return content
+        known[inode] = found
+    return found

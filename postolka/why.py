@@ -16,6 +16,8 @@ from postolka.store import digest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+#: Folders of pyinfra_deploys that are no rooms.
+_SHARED = {"connectors", "facts", "operations"}
 #: input -> group -> leaf -> value
 Leaves = dict[str, dict[str, dict[str, str]]]
 
@@ -164,6 +166,3 @@ def _group(path: str) -> str:
     if parts[0] == "pyinfra_deploys" and len(parts) > 2:  # noqa: PLR2004 - a file in a folder of it
         return f"room {parts[1]}" if parts[1] not in _SHARED else "code"
     return "code"
-
-
-_SHARED = {"connectors", "facts", "operations"}

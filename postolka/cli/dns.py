@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postolka import files
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
@@ -79,11 +80,7 @@ def _plain(row: Row, ttl_seconds: int) -> dict[str, str | int]:
 def _instance(file: Path) -> Instance:
     from postolka.instance.parse import parse  # noqa: PLC0415 - its libraries cost 0.2 s
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise PostolkaError(str(file), f"can't be read: {error.strerror}") from error
-    return parse(data, where=str(file))
+    return parse(files.read(file), where=str(file))
 
 
 def _ttl(text: str) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka.errors import PostolkaError
+from postolka import files
 
 if TYPE_CHECKING:
     import argparse
@@ -51,17 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _new(arguments)
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise PostolkaError(str(file), f"can't be read: {error.strerror}") from error
-
-
 def _rotate(file: Path) -> int:
     from postolka import dns, identity, listening, rotation  # noqa: PLC0415 - libraries: 0.3 s
 
-    rotated = rotation.rotate(_read(file), where=str(file), serial=identity.new_serial())
+    rotated = rotation.rotate(files.read(file), where=str(file), serial=identity.new_serial())
     zone = dns.zone(rotated.instance, listening.ports())
     # The records first: stopped in between, the same step is due again, and none is missing.
     identity.replace_file(file.with_name("zone"), zone.encode("ascii"), mode=0o644)
@@ -77,7 +70,7 @@ def _rotate(file: Path) -> int:
 def _check(file: Path) -> int:
     from postolka.instance.parse import parse  # noqa: PLC0415 - its libraries cost 0.2 s
 
-    data = _read(file)
+    data = files.read(file)
     _warn_of_ec2(len(data))
     instance = parse(data, where=str(file))
     names = ", ".join(domain.name for domain in instance.domains)

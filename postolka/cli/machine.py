@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import machines
+from postolka import files, machines
 from postolka.console import plain
 from postolka.errors import PostolkaError
 
@@ -66,7 +66,7 @@ def boot(
 
     `start` gets the image, the fields of guest.Request, and what shows the console's lines.
     """
-    from postolka import build, seed  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka import build  # noqa: PLC0415 - its libraries cost 0.3 s
     from postolka.lab import client  # noqa: PLC0415
     from pyinfra_deploys import server  # noqa: PLC0415
     from pyinfra_deploys.settings import Settings  # noqa: PLC0415
@@ -74,7 +74,7 @@ def boot(
     # Bad input is told before anything is built.
     if arguments.name is not None:
         machines.check_name(arguments.name)
-    user_data = seed.read(arguments.user_data) if arguments.user_data else None
+    user_data = files.read(arguments.user_data) if arguments.user_data else None
     zone = client.zone_beside(arguments.user_data) if arguments.lab else ""
     if arguments.id:
         built = build.find(arguments.id, want)

@@ -22,13 +22,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Sign the image's SHA256SUMS, and print the signature's path."""
     directory = papers.handed_over(arguments.image)
-    content = papers.sums(directory or build.named(arguments.image).path)
-    signature, fingerprint = signing.sign(content, arguments.key)
+    image = directory or build.named(arguments.image).path
+    signature, fingerprint = signing.sign(papers.sums(image), arguments.key)
     if directory:
         target = directory / signing.SIGNATURE
     else:
-        store = Store(home.store())
-        target = store.signature(build.named(arguments.image).path.name, fingerprint)
+        target = Store(home.store()).signature(image.name, fingerprint)
         target.parent.mkdir(exist_ok=True)
     files.replace(target, signature)
     if os.geteuid() == 0:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import os
+from postolka import trees
 
 #: Files of the checkout that an image is made with: /initrd, /root and /disk below it.
 BOOT = Path(__file__).resolve().parent.parent / "boot"
@@ -23,14 +20,5 @@ def sources(directory: Path) -> list[list[str]]:
         status = path.lstat()
         is_program = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IXUSR)
         kind = "x" if is_program else "-"
-        found.append([str(path.relative_to(directory)), kind, _content(path, status)])
+        found.append([str(path.relative_to(directory)), kind, trees.content(path, status, {})])
     return found
-
-
-def _content(path: Path, status: os.stat_result) -> str:
-    if stat.S_ISLNK(status.st_mode):
-        return str(path.readlink())
-    if stat.S_ISREG(status.st_mode):
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    return str(status.st_rdev)
