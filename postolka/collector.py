@@ -67,7 +67,7 @@ def _generations(store: Store, opened: set[str]) -> list[Generation]:
         if want is None:
             continue
         data = generation.manifest(path)
-        needs = generation.needs(path.name, data)
+        needs = generation.needs(path)
         roots = tuple(sorted(rooted.get(path.name, ())))
         found.append(
             Generation(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 Want = Literal["disk", "root"]
@@ -29,10 +28,8 @@ def manifest(path: Path) -> dict[str, Any]:
     return data
 
 
-def needs(name: str, data: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names of a finished build's store path, `name`, and of those of its layers.
-
-    `data` is its manifest.
-    """
+def needs(path: Path) -> frozenset[str]:
+    """Return the names of the store paths of the finished build at `path`: its own, its layers'."""
+    data = manifest(path)
     layers = [layer.partition("/")[0] for layer in data["root_layers"]]
-    return frozenset([name, *layers, *data.get("paths", ())])
+    return frozenset([path.name, *layers, *data.get("paths", ())])

@@ -21,6 +21,7 @@ VERBS = {
     "build": "make the golden disk image of this checkout",
     "list": "show the generations in the store, and who needs each",
     "why": "tell which inputs made an image, or what differs between those of two",
+    "diff": "tell what differs between the contents of two images",
     "verify": "hash the store again and find what has changed in it",
     "key": "make a key that images are signed with",
     "sign": "put a detached signature beside an image",

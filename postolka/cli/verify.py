@@ -87,7 +87,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[str, set[str], list[Problem
             problems += verification.signature(content, file, key, label=label)
         return str(directory), {label}, problems
     path = build.named(arguments.image).path
-    names = set(generation.needs(path.name, generation.manifest(path)))
+    names = set(generation.needs(path))
     # Read first: hashing takes its time.
     stored = store.signature(path.name, signing.fingerprint(key)) if key else None
     problems = verification.verify(store, names, _say)

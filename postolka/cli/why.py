@@ -82,7 +82,7 @@ def _told(first: Built, last: Built, found: Difference, *, everything: bool) -> 
     yield f"A {first.id}"
     yield f"B {last.id}"
     for name in found.inputs:
-        yield f"{name} differs"
+        yield f"{name}:"
         group = ""
         for change in found.changes:
             if change.input != name:

@@ -21,12 +21,7 @@ def _ignore(_: str) -> None:
 def test_the_image_is_as_it_was_made(built: Built) -> None:
     """Every layer's files have the content, mode, owner and attributes of their record."""
     store = Store(home.store())
-    assert (
-        verification.verify(
-            store, generation.needs(built.path.name, generation.manifest(built.path)), _ignore
-        )
-        == []
-    )
+    assert verification.verify(store, generation.needs(built.path), _ignore) == []
 
 
 def test_a_flipped_bit_in_the_configured_root_is_found(built: Built, tmp_path: Path) -> None:
