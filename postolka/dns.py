@@ -6,8 +6,9 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import dns.rdata
@@ -35,6 +36,9 @@ LASTING_TTL_SECONDS = 3600
 _CLIENT_SERVICES = {"submissions": 0, "imaps": 0, "submission": 10, "imap": 10, "sieve": 0}
 
 _MX_PREFERENCE = 10
+_STRICT_SPF = "v=spf1 mx -all"
+_NO_POLICY = re.compile(r";\s*p\s*=\s*none\b", re.IGNORECASE)
+_REPORTS = re.compile(r";\s*rua\s*=", re.IGNORECASE)
 #: RFC 1035, 3.3: one character string of a TXT record.
 _STRING_BYTES = 255
 
@@ -47,6 +51,8 @@ class Record:
     type: str
     data: str
     why: str
+    advice: str = ""
+    """What to do about it later; empty: nothing."""
 
     @property
     def value(self) -> str:
@@ -63,6 +69,8 @@ class Live:
     spf: str = ""
     dmarc: str = ""
     tlsrpt: str = ""
+    has_mtasts: bool = False
+    """Whether it has a policy of MTA-STS, which names its mail servers."""
 
 
 def records(
@@ -118,16 +126,24 @@ def zone(
     for record in records(instance, ports, live):
         if record.why != group:
             group = record.why
-            lines += ["", *textwrap.wrap(group, 98, initial_indent="; ", subsequent_indent="; ")]
+            text = f"{group} {record.advice}"
+            lines += ["", *textwrap.wrap(text, 98, initial_indent="; ", subsequent_indent="; ")]
         lines.append(f"{record.name} {ttl_seconds} IN {record.type} {record.data}")
     return "\n".join(lines) + "\n"
 
 
 def value(rdata: dns.rdata.Rdata) -> str:
-    """Return a record's data on one line; readers join a TXT record's strings without a space."""
-    if isinstance(rdata, TXT):
-        return b"".join(rdata.strings).decode("utf-8", errors="replace")
-    return rdata.to_text()
+    """Return a record's data on one line; readers join a TXT record's strings without a space.
+
+    What can't be printed stands as a backslash and its number: records may be anybody's.
+    """
+    if not isinstance(rdata, TXT):
+        return rdata.to_text()
+    text = b"".join(rdata.strings).decode("utf-8", errors="replace")
+    return "".join(
+        item if item.isprintable() else item.encode("unicode_escape").decode("ascii")
+        for item in text
+    )
 
 
 def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
@@ -142,7 +158,7 @@ def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
             "The server's own name as a mail domain: its bounces are checked by it (RFC 7208, 2.4)."
         )
         yield Record(host, "MX", f"{_MX_PREFERENCE} {host}", why)
-        yield Record(host, "TXT", _strings("v=spf1 mx -all"), why)
+        yield Record(host, "TXT", _strings(_STRICT_SPF), why)
     why = "Which authority may issue the server's certificates (RFC 8659)."
     yield Record(host, "CAA", f'0 issue "{instance.acme.issuer}"', why)
     why = (
@@ -160,7 +176,7 @@ def _domain(domain: Domain, instance: Instance) -> Iterator[Record]:
     name = f"{domain.name}."
     why = f"Mail for {domain.name} comes here, and only this server sends for it (RFC 7208)."
     yield Record(name, "MX", f"{_MX_PREFERENCE} {instance.hostname}.", why)
-    yield Record(name, "TXT", _strings("v=spf1 mx -all"), why)
+    yield Record(name, "TXT", _strings(_STRICT_SPF), why)
     yield from _dkim(domain)
     why = f"Mail that claims to be from {domain.name} and isn't is refused (RFC 7489)."
     yield Record(f"_dmarc.{name}", "TXT", _strings(_dmarc(domain, "reject")), why)
@@ -172,26 +188,39 @@ def _domain(domain: Domain, instance: Instance) -> Iterator[Record]:
 def _existing(domain: Domain, instance: Instance, live: Live) -> Iterator[Record]:
     """Yield the records of a domain that others send mail for, and have certificates for."""
     name = f"{domain.name}."
-    others = [server for server in live.mx if server != instance.hostname]
-    why = f"Mail for {domain.name} comes here." + (
-        f" Publish it last: until then mail goes to {', '.join(others)}." if others else ""
-    )
-    yield Record(name, "MX", f"{_MX_PREFERENCE} {instance.hostname}.", why)
-    why = (
-        f"Who sends for {domain.name} (RFC 7208): this server, and all who did before. Take them "
-        'out one by one; once it is this server alone: "v=spf1 mx -all".'
-    )
+    why = f"Mail for {domain.name} comes here."
+    advice = _before_mail_comes(instance, live)
+    yield Record(name, "MX", f"{_MX_PREFERENCE} {instance.hostname}.", why, advice)
     text = spf.merged(live.spf or "v=spf1 ~all", instance.hostname, mx=live.mx)
-    yield Record(name, "TXT", _strings(text), why)
+    why = f"Who sends for {domain.name}: this server, and all who did before (RFC 7208)."
+    advice = f'Take out who no longer sends; once it is this server alone: "{_STRICT_SPF}".'
+    yield Record(name, "TXT", _strings(text), why, "" if text == _STRICT_SPF else advice)
     yield from _dkim(domain)
-    why = f"What becomes of mail that claims to be from {domain.name} and isn't (RFC 7489): " + (
-        "as it is published already."
-        if live.dmarc
-        else "nothing yet, but reports come. Once they have named none of your own senders as "
-        "failing for two weeks: p=quarantine; after two more: p=reject."
+    text = live.dmarc or _dmarc(domain, "none")
+    is_lax = _NO_POLICY.search(text)
+    if is_lax and not _REPORTS.search(text):
+        text = f"{text.rstrip('; ')}; {_reports(domain)}"
+    why = f"What becomes of mail that claims to be from {domain.name} and isn't (RFC 7489)."
+    advice = (
+        "It has nothing refused so far, but reports come. Once they have named none of your own "
+        "senders as failing for two weeks: p=quarantine; after two more: p=reject."
     )
-    yield Record(f"_dmarc.{name}", "TXT", _strings(live.dmarc or _dmarc(domain, "none")), why)
+    yield Record(f"_dmarc.{name}", "TXT", _strings(text), why, advice if is_lax else "")
     yield _tlsrpt(domain, live.tlsrpt)
+
+
+def _before_mail_comes(instance: Instance, live: Live) -> str:
+    """Return what has to be done before the MX record is published; empty: nothing."""
+    others = ", ".join(server for server in live.mx if server != instance.hostname)
+    if not others:
+        return ""
+    advice = f"Publish it last, and the SRV records with it: until then mail goes to {others}."
+    if live.has_mtasts:
+        advice += (
+            f" Before that have the domain's MTA-STS policy name {instance.hostname}, and give it "
+            "a new id: others send nothing to a server that it doesn't name (RFC 8461, 5)."
+        )
+    return advice
 
 
 def _dkim(domain: Domain) -> Iterator[Record]:
@@ -202,7 +231,11 @@ def _dkim(domain: Domain) -> Iterator[Record]:
 
 
 def _dmarc(domain: Domain, policy: str) -> str:
-    return f"v=DMARC1; p={policy}; rua=mailto:postmaster@{domain.name}"
+    return f"v=DMARC1; p={policy}; {_reports(domain)}"
+
+
+def _reports(domain: Domain) -> str:
+    return f"rua=mailto:postmaster@{domain.name}"
 
 
 def _tlsrpt(domain: Domain, text: str = "") -> Record:
@@ -242,4 +275,4 @@ def _rdata(record: Record) -> dns.rdata.Rdata:
 
 def _checked(record: Record) -> Record:
     """Return `record` in the form in which dnspython writes it, parsed and so known to be valid."""
-    return Record(record.name, record.type, _rdata(record).to_text(), record.why)
+    return replace(record, data=_rdata(record).to_text())

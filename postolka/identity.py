@@ -29,7 +29,7 @@ from postolka.instance.parse import parse
 from postolka.instance.templates import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pyinfra_deploys.room import Port
 
@@ -96,8 +96,17 @@ def new_serial() -> int:
     return int(time.strftime("%Y%m%d01", time.gmtime()))
 
 
-def make(request: Request, *, serial: int, ports: Iterable[Port]) -> Identity:
-    """Make the identity that `request` asks for. Raises ProblemsError for a bad request."""
+def make(
+    request: Request,
+    *,
+    serial: int,
+    ports: Iterable[Port],
+    live: Mapping[str, dns.Live] | None = None,
+) -> Identity:
+    """Make the identity that `request` asks for. Raises ProblemsError for a bad request.
+
+    `live` is what the domain has published, where the zone is to be built upon that.
+    """
     check(request)
     admin = _account(_ADMIN, request.domain)
     accounts = [
@@ -125,7 +134,7 @@ def make(request: Request, *, serial: int, ports: Iterable[Port]) -> Identity:
     instance = parse(user_data.encode("ascii"))
     return Identity(
         user_data=user_data.encode("ascii"),
-        zone=dns.zone(instance, ports),
+        zone=dns.zone(instance, ports, live),
         credentials={
             "hostname": request.hostname,
             "accounts": _logins(accounts or [admin]),

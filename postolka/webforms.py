@@ -59,6 +59,9 @@ def _block(zone: str, rows: list[Row], ttl_seconds: int) -> Iterator[str]:
     for line in cells:
         aligned = [text.ljust(width) for text, width in zip(line, widths, strict=False)]
         yield "  ".join(("", *aligned, line[-1]))
+    for row in rows:
+        if row.record.advice:
+            yield f"{row.host} {row.record.type}: {row.record.advice}"
 
 
 def _row(record: Record, zones: list[str]) -> Row:

@@ -27,7 +27,7 @@ VERBS = {
     "sign": "put a detached signature beside an image",
     "gc": "remove from the store what nobody needs",
     "instance": "make and check the data that give an instance its identity",
-    "dns": "show the DNS records that an instance needs",
+    "dns": "show the DNS records that an instance needs, and check whether they are live",
     "vm": "boot disposable virtual machines of an image",
     "container": "boot an image's root under systemd-nspawn",
     "lab": "start and stop the small internet that tests a server",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka import files
+from postolka.cli import domain
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--account", metavar="NAME", action="append", default=[], help="mailbox NAME@DOMAIN"
     )
     new.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
+    domain.configure(new)
     rotate = actions.add_parser(
         "rotate-dkim",
         help="take the next step in changing the DKIM keys: publish, sign, remove the old ones",
@@ -36,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     rotate.add_argument(
         "file", metavar="FILE", type=Path, help="user-data, or the YAML alone; zone beside it"
     )
+    domain.configure(rotate)
     check = actions.add_parser("check", help="validate instance data with the image's own code")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
 
@@ -46,16 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
         case "check":
             return _check(arguments.file)
         case "rotate-dkim":
-            return _rotate(arguments.file)
+            return _rotate(arguments)
         case _:
             return _new(arguments)
 
 
-def _rotate(file: Path) -> int:
+def _rotate(arguments: argparse.Namespace) -> int:
     from postolka import dns, identity, listening, rotation  # noqa: PLC0415 - libraries: 0.3 s
 
+    file: Path = arguments.file
     rotated = rotation.rotate(files.read(file), where=str(file), serial=identity.new_serial())
-    zone = dns.zone(rotated.instance, listening.ports())
+    live = domain.of_instance(arguments, rotated.instance)
+    zone = dns.zone(rotated.instance, listening.ports(), live)
     # The records first: stopped in between, the same step is due again, and none is missing.
     identity.replace_file(file.with_name("zone"), zone.encode("ascii"), mode=0o644)
     identity.replace_file(file, rotated.data, mode=0o600)
@@ -73,7 +78,7 @@ def _check(file: Path) -> int:
     data = files.read(file)
     _warn_of_ec2(len(data))
     instance = parse(data, where=str(file))
-    names = ", ".join(domain.name for domain in instance.domains)
+    names = ", ".join(item.name for item in instance.domains)
     print(f"{file}: good, serial {instance.serial}, {instance.hostname} for {names}")
     return 0
 
@@ -81,21 +86,26 @@ def _check(file: Path) -> int:
 def _new(arguments: argparse.Namespace) -> int:
     from postolka import identity, listening  # noqa: PLC0415 - their libraries cost 0.3 s
 
-    domain = arguments.domain.lower().removesuffix(".")
-    hostname = arguments.hostname or f"mail.{domain}"
+    name = arguments.domain.lower().removesuffix(".")
+    hostname = arguments.hostname or f"mail.{name}"
     request = identity.Request(
-        domain=domain,
+        domain=name,
         hostname=hostname.lower().removesuffix("."),
         addresses=tuple(map(_canonical, arguments.address)),
-        accounts=tuple(name.lower() for name in arguments.account),
+        accounts=tuple(map(str.lower, arguments.account)),
     )
     identity.refuse_used(arguments.output)
-    made = identity.make(request, serial=identity.new_serial(), ports=listening.ports())
+    identity.check(request)
+    live = domain.built_upon(arguments, request.hostname, [name])
+    serial = identity.new_serial()
+    made = identity.make(request, serial=serial, ports=listening.ports(), live=live)
     identity.write(made, arguments.output)
     _warn_of_ec2(len(made.user_data))
-    _say(f"publish the records in {arguments.output / 'zone'}, then give the machine")
-    _say(f"{arguments.output / 'user-data'} as its user-data; try it first with")
-    _say(f"  postolka vm run --lab --user-data {arguments.output / 'user-data'}")
+    user_data = arguments.output / "user-data"
+    _say(f"publish the records in {arguments.output / 'zone'}, and see whether they are live:")
+    _say(f"  postolka dns check {user_data}{'' if live is None else ' --domain existing'}")
+    _say(f"then give the machine {user_data} as its user-data; try it first with")
+    _say(f"  postolka vm run --lab --user-data {user_data}")
     print(arguments.output)
     return 0
 

@@ -48,7 +48,7 @@ def test_json_has_all_of_both(file: str, capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main(["dns", "zone", file, "--json", "--ttl", "3600"]) == 0
     assert capsys.readouterr().out == printed
     found = json.loads(printed)
-    fields = {"zone", "host", "name", "type", "ttl", "data", "value", "why"}
+    fields = {"zone", "host", "name", "type", "ttl", "data", "value", "why", "advice"}
     assert all(set(row) == fields and row["ttl"] == 3600 for row in found)
     (rsa,) = (row for row in found if row["value"].startswith("v=DKIM1; k=rsa; p="))
     assert '" "' in rsa["data"]
@@ -96,7 +96,24 @@ def test_bad_ttl_is_refused(file: str, ttl: str, capsys: pytest.CaptureFixture[s
     assert said.err.startswith(f'postolka: --ttl: "{ttl}" is not a number of seconds')
 
 
-@pytest.mark.parametrize("action", ["zone", "table"])
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["check", "--resolver", "dns.example"], '--resolver: "dns.example" is not an IP address'),
+        (["zone", "--resolver", "192.0.2.1"], "--resolver: nobody is asked without --domain"),
+    ],
+)
+def test_bad_resolver_is_refused(
+    file: str, words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name would have to be resolved first; and an option that does nothing is a mistake."""
+    assert cli.main(["dns", *words, file]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"postolka: {problem}")
+
+
+@pytest.mark.parametrize("action", ["zone", "table", "check"])
 def test_bad_data_are_refused(
     action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -175,7 +175,10 @@ def test_old_domain_starts_without_a_policy() -> None:
     assert found["", "TXT"] == ["v=spf1 a:mail.example.test ~all"]
     assert "for two weeks: p=quarantine; after two more: p=reject" in text
     assert 'once it is this server alone: "v=spf1 mx -all"' in text
-    assert "Publish it last: until then mail goes to mx.old.example." in text
+    assert (
+        "Publish it last, and the SRV records with it: until then mail goes to mx.old.example."
+        in text
+    )
 
 
 def test_old_domain_keeps_what_it_has() -> None:
@@ -194,6 +197,33 @@ def test_old_domain_keeps_what_it_has() -> None:
     assert ("", "CAA") not in found
     assert found["mail.", "CAA"] == ['0 issue "letsencrypt.org"']
     assert "until then mail goes" not in text
+    assert "p=reject" not in text.partition("example.net")[0]
+
+
+def test_old_domain_without_a_policy_goes_on_being_told() -> None:
+    """What was published for the start isn't taken for what somebody wanted for good."""
+    dmarc = "v=DMARC1;p=none;rua=mailto:postmaster@example.test"
+    found, text = _of_example_test(spf="v=spf1 mx -all", dmarc=dmarc, mx=("mail.example.test",))
+    assert found["_dmarc.", "TXT"] == [dmarc]
+    assert "after two more: p=reject" in text
+    assert found["", "TXT"] == ["v=spf1 mx -all"]
+    assert "this server alone" not in text
+
+
+def test_policy_without_reports_gets_them() -> None:
+    """Without them nobody learns when to tighten; a policy that refuses stays as it is."""
+    found, _ = _of_example_test(dmarc="v=DMARC1; p=none;")
+    assert found["_dmarc.", "TXT"] == ["v=DMARC1; p=none; rua=mailto:postmaster@example.test"]
+    found, _ = _of_example_test(dmarc="v=DMARC1; p=reject;")
+    assert found["_dmarc.", "TXT"] == ["v=DMARC1; p=reject;"]
+
+
+def test_mta_sts_policy_is_told_before_mail_moves() -> None:
+    """Others keep to it: a server that it doesn't name gets nothing."""
+    _, text = _of_example_test(mx=("mx.old.example",), has_mtasts=True)
+    assert "have the domain's MTA-STS policy name mail.example.test" in text
+    _, text = _of_example_test(mx=("mail.example.test",), has_mtasts=True)
+    assert "MTA-STS" not in text.partition("_smtp._tls")[0]
 
 
 def test_other_domains_start_strict_beside_an_old_one() -> None:
@@ -206,8 +236,9 @@ def test_other_domains_start_strict_beside_an_old_one() -> None:
 
 def test_hostile_live_text_stays_one_record() -> None:
     """What stands in a domain's records by now can't end a line or a string of the zone."""
-    text = 'v=DMARC1; p=none; "\n@ IN A 192.0.2.1\\' + "x" * 300
+    text = 'v=DMARC1; p=reject; "\n@ IN A 192.0.2.1\\' + "x" * 300
     zone = records.zone(EXAMPLE, _PORTS, {"example.test": records.Live(dmarc=text)})
     loaded = dns.zone.from_text(_FRAME + zone, origin="example.test.", check_origin=False)
     (record,) = loaded.find_rdataset("_dmarc", dns.rdatatype.TXT)
-    assert records.value(record) == text
+    assert b"".join(record.strings).decode() == text
+    assert records.value(record) == text.replace("\n", "\\n")
