@@ -16,6 +16,13 @@ settings.load_profile("postolka")
 _TESTS = Path(__file__).parent
 #: Directories whose tests mount, build or boot; each is also a mark.
 _AS_ROOT = ("image", "container", "vm")
+#: Files of tests that take minutes, the longest first: who begins them last waits for them.
+_LONG = (
+    "vm/test_life", "container/test_power", "container/test_life", "container/test_hanging",
+    "container/test_failures", "container/test_settings", "container/test_dovecot_faults",
+    "container/test_filter_sources", "container/test_networks",
+    "container/test_database_elsewhere", "container/test_faults", "container/test_mail",
+)  # fmt: skip
 
 
 def pytest_configure() -> None:
@@ -32,3 +39,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(level)
             if os.geteuid():
                 item.add_marker(pytest.mark.skip(reason="needs root: run it by `make test`"))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, int]:
+    """Return where a test comes in a run: long files first, then what waits most, the short last.
+
+    xdist gives whole files away in this order (`--no-loadscope-reorder`).
+    """
+    path = item.path.relative_to(_TESTS).with_suffix("")
+    if str(path) in _LONG:
+        return 0, _LONG.index(str(path))
+    level = path.parts[0]
+    return 1, ("container", "image", "vm").index(level) if level in _AS_ROOT else len(_AS_ROOT)

@@ -17,6 +17,7 @@ from postolka.instance import document
 from postolka.lab import client, world
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
+from tests import started
 from tests.container import senders
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
 
 DOMAIN = "example.test"
+#: A boot beside other work.
+BOOT_SECONDS = 120
 _numbers = itertools.count(1)
 
 
@@ -74,6 +77,11 @@ class Boots:
             state=state,
             ports=server.public_tcp_ports(self.settings),
         )
+
+
+def running(request: container.Request) -> AbstractContextManager[Machine]:
+    """Start a machine whatever it will report, and stop it at the end."""
+    return started.running("container", container.start, request)
 
 
 def tcp_ports() -> list[int]:

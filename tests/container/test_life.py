@@ -1,12 +1,10 @@
-"""A machine's life: without data, with wrong data, rebooted, changed, cut off from its power."""
+"""A machine's life: without data, with wrong data, rebooted, changed."""
 
 from __future__ import annotations
 
 import smtplib
 import socket
-import ssl
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,16 +13,12 @@ from postolka import acceptance, console, container, machines, mailclient
 from postolka.errors import PostolkaError
 from postolka.lab import world
 from tests import started
-from tests.container.conftest import Boots, Instance, new_instance, ssh, tcp_ports
+from tests.container.conftest import BOOT_SECONDS, Boots, new_instance, running, ssh, tcp_ports
 
 if TYPE_CHECKING:
-    import contextlib
     from pathlib import Path
 
     from postolka.machines import Machine
-    from postolka.mailclient import Login
-
-_BOOT_SECONDS = 120
 
 
 def _is_open(machine: Machine, port: int) -> bool:
@@ -41,13 +35,8 @@ def _is_open(machine: Machine, port: int) -> bool:
         return False
 
 
-def _running(request: container.Request) -> contextlib.AbstractContextManager[Machine]:
-    """Start a machine whatever it will report, and stop it at the end."""
-    return started.running("container", container.start, request)
-
-
 def _state(machine: Machine, offset: int = 0) -> console.State:
-    return started.await_state(machine, offset, timeout_seconds=_BOOT_SECONDS)
+    return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
 
 
 def _reboot(machine: Machine) -> console.State:
@@ -76,7 +65,7 @@ def test_wrong_data_are_told_all_at_once(boots: Boots, tmp_path: Path) -> None:
     broken = instance.user_data.replace(b"hostname: ", b"hostname: -").replace(
         b"algorithm: rsa", b"algorithm: rot13"
     )
-    with _running(boots.request(instance, user_data=broken)) as machine:
+    with running(boots.request(instance, user_data=broken)) as machine:
         state = _state(machine)
         assert state.word == "waiting"
         assert any(problem.startswith("hostname:") for problem in state.problems)
@@ -136,7 +125,7 @@ def test_changed_data_and_a_reboot_change_the_instance(boots: Boots, tmp_path: P
     finally:
         machines.stop(machine.name)
     broken = new.replace(b"algorithm: rsa", b"algorithm: rot13")
-    with _running(boots.request(old, state, broken)) as machine:
+    with running(boots.request(old, state, broken)) as machine:
         assert _state(machine).word == "ready"
         assert "is not one of rsa" in ssh(machine, "sudo postolka-instance status; true")
         assert _takes(machine, "carol@change.test")
@@ -151,53 +140,6 @@ def _takes(machine: Machine, recipient: str) -> bool:
         client.ehlo()
         client.mail(world.STRANGER)
         return client.rcpt(recipient)[0] == 250
-
-
-@pytest.mark.parametrize("point", range(10))
-def test_power_cut_in_the_first_boot_is_survived(
-    boots: Boots, tmp_path: Path, cut: Instance, point: int
-) -> None:
-    """Wherever the first boot of the agent is cut off, the next one finishes it."""
-    state = tmp_path / "state"
-    with _running(boots.request(cut, state)) as machine:
-        _cut_after(machine, point)
-    machine = container.run(boots.request(cut, state))
-    try:
-        subject = acceptance.subject(machine, boots.lab, cut.directory)
-        assert acceptance.receive(subject)
-        _log_in(machine, subject.first)
-    finally:
-        machines.stop(machine.name)
-
-
-@pytest.fixture(scope="module")
-def cut(tmp_path_factory: pytest.TempPathFactory) -> Instance:
-    """Return the instance whose first boots are cut off."""
-    return new_instance(tmp_path_factory.mktemp("cut") / "files", domain="cut.test")
-
-
-#: What the console shows at the earliest point, and how long after it the power goes at the last.
-_FIRST_SIGN = b"postolka-"
-_LAST_SECONDS = 3.0
-
-
-def _cut_after(machine: Machine, point: int) -> None:
-    """Kill the machine at one of ten moments from the agent's first sign on."""
-    assert machine.console
-    deadline = time.monotonic() + _BOOT_SECONDS
-    while _FIRST_SIGN not in machine.console.read_bytes():
-        assert machine.is_running
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(_LAST_SECONDS * point / 9)
-    machines.kill(machine.name)
-
-
-def _log_in(machine: Machine, login: Login) -> None:
-    # Its own self-signed certificate; acceptance checks the key.
-    context = ssl._create_unverified_context()  # noqa: S323
-    with smtplib.SMTP_SSL(machine.host, machine.ports[465], context=context) as client:
-        client.login(login.address, login.password)
 
 
 def test_nothing_failed_and_nothing_was_said(machine: Machine) -> None:
