@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyinfra_deploys.room import read
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pyinfra_deploys.settings import Settings
+
+#: Where our own modules are in the image, for the programs there.
+LIBRARY = "/usr/lib/postolka"
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def modules(*patterns: str) -> dict[str, bytes]:
+    """Return our own modules by their path in the image; `patterns` are below the checkout."""
+    sources = {source for pattern in patterns for source in _CHECKOUT.glob(pattern)}
+    return {
+        f"{LIBRARY}/{source.relative_to(_CHECKOUT).as_posix()}": source.read_bytes()
+        for source in sorted(sources)
+    }
 
 
 def deploy(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -23,6 +23,17 @@ PORT = 443
 MANAGEMENT_PORT = 15000
 DIRECTORY_URL = f"https://{world.ACME.name}/dir"
 _YEARS = timedelta(days=3650)
+_CERTIFIES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def certificate(
@@ -36,6 +47,12 @@ def certificate(
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
         )
+        # Python 3.13 trusts no certificate without, and no authority without those below (RFC 5280,
+        # 4.2.1).
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
+            critical=False,
+        )
         .sign(authority, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.PEM), keys.pem(key)
@@ -47,6 +64,10 @@ def authority_certificate(authority: ec.EllipticCurvePrivateKey, now: datetime) 
         _builder("Postolka lab", authority, now)
         .issuer_name(_name("Postolka lab"))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_CERTIFIES, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), critical=False
+        )
         .sign(authority, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.DER)

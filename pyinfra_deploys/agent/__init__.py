@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
 from pyinfra_deploys.room import Egress, State, Unit
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-PACKAGES = ("python3-cryptography", "python3-jinja2", "python3-yaml")
-_LIBRARY = "/usr/lib/postolka"
-_IMPORTS = f"import sys; sys.path.insert(0, {_LIBRARY!r}); import postolka.instance.agent"
+PACKAGES = (
+    "python3-cryptography",
+    "python3-dnspython",  # not the agent's own: for the services in Python of other rooms
+    "python3-jinja2",
+    "python3-yaml",
+)
+_IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import postolka.instance.agent"
 EGRESS = (Egress(user="root", protocol="tcp", port="database", why="a database elsewhere"),)
 UNITS = (
     Unit(name="postolka-instance.service", needs_instance=False),
@@ -30,17 +33,7 @@ CHECKS = (
 
 #: Read at boot: postolka.instance.paths.
 _HOUSE = "/usr/share/postolka/house.json"
-_CHECKOUT = Path(__file__).parent.parent.parent
-
-
-def modules() -> dict[str, bytes]:
-    """Return the agent's code by its path in the image."""
-    package = _CHECKOUT / "postolka"
-    sources = [package / "__init__.py", package / "errors.py", *package.glob("instance/*.py")]
-    return {
-        f"{_LIBRARY}/{source.relative_to(_CHECKOUT).as_posix()}": source.read_bytes()
-        for source in sorted(sources)
-    }
+_CODE = ("postolka/__init__.py", "postolka/errors.py", "postolka/instance/*.py")
 
 
 @deploy("Agent")
@@ -49,4 +42,4 @@ def agent(settings: Settings) -> None:
     from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
 
     house = json.dumps(server.house(settings), indent=1, sort_keys=True) + "\n"
-    install(__name__, settings, extra={**modules(), _HOUSE: house.encode()})
+    install(__name__, settings, extra={**modules(*_CODE), _HOUSE: house.encode()})

@@ -69,6 +69,7 @@ STATE = (
     State(path="/var/tmp", kind="cache"),  # noqa: S108 - a fact, not a file of ours
 )
 FILES = {
+    "/etc/postolka/authorities.pem": Attributes(mode="0644"),
     "/etc/sudoers.d/postolka": Attributes(mode="0440"),
 }
 CHECKS = (

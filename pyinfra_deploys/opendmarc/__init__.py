@@ -7,10 +7,9 @@ off, or sends to Spam.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.deploys import deploy, install, modules
 from pyinfra_deploys.room import Attributes, Port, Unit, User
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ PACKAGES = (
     "dbconfig-no-thanks",  # its reports want a database, which nothing here writes to
     "opendmarc",
     "publicsuffix",
-    "python3-dnspython",
     "python3-milter",
 )
 USERS = (User(name="opendmarc", id=130, home="/run/opendmarc"),)
@@ -37,18 +35,9 @@ CHECKS = (
     # The milter's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/libexec/postolka/dmarc-policy", "--help"),
 )
-_CHECKOUT = Path(__file__).parent.parent.parent
-
-
-def modules() -> dict[str, bytes]:
-    """Return the second milter's code by its path in the image."""
-    return {
-        f"/usr/lib/postolka/{source.relative_to(_CHECKOUT).as_posix()}": source.read_bytes()
-        for source in sorted((_CHECKOUT / "postolka/dmarc").glob("*.py"))
-    }
 
 
 @deploy("OpenDMARC")
 def opendmarc(settings: Settings) -> None:
     """Install both milters and their configuration."""
-    install(__name__, settings, extra=modules())
+    install(__name__, settings, extra=modules("postolka/dmarc/*.py"))

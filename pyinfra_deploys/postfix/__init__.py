@@ -48,7 +48,6 @@ _PLAIN = Attributes(mode="0644")
 _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
     "/etc/mailname": _PLAIN,
-    "/etc/postfix/authorities.pem": _PLAIN,
     "/etc/postfix/dnsbl_reply": _SECRET,
     "/etc/postfix/header_checks": _PLAIN,
     "/etc/postfix/main.cf": _PLAIN,
