@@ -30,7 +30,9 @@ def all_of(work: Path) -> Iterator[Figure]:
             mailservers.with_filters(machine)
             filtered = _flow(target)
         yield from _figures("debian_plain", "Debian's Postfix and Dovecot", plain, plain)
-        yield from _figures("debian", "the same with amavis, for spam", filtered, filtered)
+        yield from _figures(
+            "debian", "the same with OpenDKIM, OpenDMARC, amavis, ClamAV", filtered, filtered
+        )
         with mailservers.ours(lab, work / "instance") as (machine, target):
             chain = _flow(target)
             mailservers.without_filters(machine)

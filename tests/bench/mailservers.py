@@ -28,9 +28,19 @@ if TYPE_CHECKING:
 
 _NAME = "mail.debian.test"
 _DOMAIN = "debian.test"
+_SIGNATURE = home.CHECKOUT / "pyinfra_deploys/clamav/rootfs/usr/share/postolka/clamav/postolka.ndb"
 _USER, _PASSWORD = "alice", "bench-password"
 #: What of the image's daemons a mail passes when Debian's packages are put together by hand.
-_PACKAGES = ("postfix", "dovecot-imapd", "amavisd-new", "spamassassin", "libmail-spf-perl")
+_PACKAGES = (
+    "postfix",
+    "dovecot-imapd",
+    "amavisd-new",
+    "spamassassin",
+    "libmail-spf-perl",
+    "clamav-daemon",
+    "opendkim",
+    "opendmarc",
+)
 # The names of the machine, a user, and nothing else: all the rest is as the packages leave it.
 _SETUP = f"""
 set -eu
@@ -42,13 +52,15 @@ postconf -e myhostname={_NAME} 'mydestination=$myhostname, {_DOMAIN}, localhost'
 newaliases
 systemctl restart postfix dovecot
 """
-# /usr/share/doc/amavisd-new/README.postfix.gz, and the two lines that Debian's
-# 15-content_filter_mode has as comments, for spam only.
+# /usr/share/doc/amavisd-new/README.postfix.gz, the lines that Debian's 15-content_filter_mode has
+# as comments, and both milters on TCP. clamd has a signature of our image's: it needs one to start.
 _FILTERS = f"""
 set -eu
 cat >/etc/amavis/conf.d/50-user <<'END'
 use strict;
 $myhostname = '{_NAME}';
+@bypass_virus_checks_maps = (
+   \\%bypass_virus_checks, \\@bypass_virus_checks_acl, \\$bypass_virus_checks_re);
 @bypass_spam_checks_maps = (
    \\%bypass_spam_checks, \\@bypass_spam_checks_acl, \\$bypass_spam_checks_re);
 1;
@@ -56,7 +68,22 @@ END
 postconf -e content_filter=smtp-amavis:[127.0.0.1]:10024
 postconf -M 'smtp-amavis/unix=smtp-amavis unix - - y - 2 smtp -o smtp_data_done_timeout=1200'
 postconf -M '127.0.0.1:10025/inet=127.0.0.1:10025 inet n - y - - smtpd -o content_filter='
-systemctl restart amavis postfix
+mkdir -p /etc/systemd/system/clamav-daemon.service.d
+cat >/etc/systemd/system/clamav-daemon.service.d/any.conf <<'END'
+[Unit]
+ConditionPathExistsGlob=
+END
+cat >/var/lib/clamav/eicar.ndb <<'END'
+{_SIGNATURE.read_text(encoding="ascii").strip()}
+END
+adduser --quiet clamav amavis
+sed -i 's|^Socket.*|Socket inet:8891@127.0.0.1|' /etc/opendkim.conf
+sed -i 's|^Socket.*|Socket inet:8893@127.0.0.1|' /etc/opendmarc.conf
+postconf -e smtpd_milters=inet:127.0.0.1:8891,inet:127.0.0.1:8893
+systemctl daemon-reload
+systemctl restart clamav-daemon opendkim opendmarc amavis postfix
+for i in $(seq 60); do test -S /run/clamav/clamd.ctl && break; sleep 0.5; done
+test -S /run/clamav/clamd.ctl
 """
 
 
@@ -129,7 +156,7 @@ def debians(lab: Lab, state: Path) -> Iterator[tuple[Machine, Target]]:
 
 
 def with_filters(machine: Machine) -> None:
-    """Put amavis behind Debian's Postfix."""
+    """Put the milters before Debian's Postfix, and amavis with both scanners behind it."""
     run(machine, _FILTERS)
 
 
