@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import smtplib
 import threading
 import time
-from dataclasses import dataclass, field
-from email import message_from_bytes
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, mailclient
+from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container import senders
+from tests.container import judged, senders
 from tests.container.conftest import meanwhile, ssh
 from tests.container.senders import BANK, CLUB
+from tests.container.sending import arrives, bring, leaves_signed, settle, submit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from email.message import EmailMessage
+    from collections.abc import Iterator
 
     from postolka.acceptance import Subject
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
-#: Postfix looks for mail of the sendmail command once a minute (wakeup of pickup).
-_BACK_SECONDS = 100
 _DNS = (world.ROOT_DNS, world.TLD_DNS, world.HOSTS_DNS)
 
 
@@ -99,60 +95,8 @@ def _published(subject: Subject) -> None:
     senders.publish(subject.lab)
 
 
-def code_of(send: Callable[[], object]) -> int:
-    """Send a mail; return the code that decided on it."""
-    try:
-        send()
-    except smtplib.SMTPRecipientsRefused as refused:
-        return next(iter(refused.recipients.values()))[0]
-    except smtplib.SMTPResponseException as refused:
-        return refused.smtp_code
-    except smtplib.SMTPServerDisconnected:
-        return 421
-    return 250
-
-
-def _bring(
-    subject: Subject, login: Login, message: bytes, *, number: int = 0, sender: str = world.STRANGER
-) -> int:
-    """Bring a mail from a stranger's address; return the code that decided on it."""
-
-    def send() -> None:
-        with post.stranger(subject.lab, subject.address, number=number) as client:
-            client.sendmail(sender, [login.address], message)
-
-    return code_of(send)
-
-
-def submit(subject: Subject, login: Login, recipients: list[str], message: bytes) -> int:
-    """Submit a mail; return the code that decided on it."""
-    return code_of(lambda: mailclient.submit(subject.server, login, recipients, message))
-
-
 def _is_as_promised(code: int, *, goes_on: bool) -> bool:
     return code == 250 if goes_on else 400 <= code < 500
-
-
-def arrives(subject: Subject, login: Login, mail: EmailMessage) -> None:
-    """Wait for a mail; it arrives once."""
-    mark = mail["Message-ID"]
-    mailclient.wait_for(subject.server, login, mark, timeout_seconds=_BACK_SECONDS)
-    with mailclient.inbox(subject.server, login) as client:
-        assert len(client.search(None, "HEADER", "Message-ID", f'"{mark}"')[1][0].split()) == 1
-
-
-def settle(machine: Machine) -> None:
-    """Have the queue tried until it is empty: Postfix waits for minutes once somebody was away."""
-    deadline = time.monotonic() + _BACK_SECONDS
-    while "is empty" not in ssh(machine, "sudo postqueue -f; sleep 2; sudo postqueue -p"):
-        assert time.monotonic() < deadline
-
-
-def leaves_signed(subject: Subject, mail: EmailMessage) -> None:
-    """Wait for a mail outside; it bears both signatures, and they hold."""
-    outside = post.wait_for(subject.lab, mail["Message-ID"], timeout_seconds=_BACK_SECONDS)
-    found = acceptance.signatures(subject.lab, outside.message)
-    assert {item.algorithm for item in found if item.is_valid} == {"rsa-sha256", "ed25519-sha256"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -168,15 +112,15 @@ def test_row(machine: Machine, subject: Subject, alice: Login, bob: Login, row: 
         # The stock server outside tries again until it is taken.
         post.send(subject.lab, world.FRIEND, [alice.address], bytes(waiting))
         codes = {
-            "brought": _bring(subject, alice, bytes(brought)),
-            "bounce": _bring(subject, alice, bytes(bounce), sender=""),
+            "brought": bring(subject, alice, bytes(brought)),
+            "bounce": bring(subject, alice, bytes(bounce), sender=""),
             "sent": submit(subject, alice, [bob.address, world.FRIEND], bytes(sent)),
         }
         assert _is_as_promised(codes["brought"], goes_on=row.receives), codes
         assert _is_as_promised(codes["bounce"], goes_on=row.receives), codes
         assert _is_as_promised(codes["sent"], goes_on=row.submits), codes
         # Nothing forged gets in because a judge is away.
-        assert _bring(subject, alice, bytes(spoof)) >= 400
+        assert bring(subject, alice, bytes(spoof)) >= 400
         sendmail = f"sudo sendmail -f {alice.address} {world.FRIEND}"
         ssh(machine, f"{sendmail} <<'END'\n{bytes(command).decode()}\nEND")
         if row.submits and row.delivers:
@@ -199,24 +143,6 @@ def test_row(machine: Machine, subject: Subject, alice: Login, bob: Login, row: 
         arrives(subject, bob, sent)
         leaves_signed(subject, sent)
     leaves_signed(subject, command)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What became of the mails of one kind."""
-
-    taken: list[EmailMessage] = field(default_factory=list)
-    put_off: int = 0
-    refused: int = 0
-
-    def count(self, code: int, mail: EmailMessage) -> None:
-        """Note an answer."""
-        if code == 250:
-            self.taken.append(mail)
-        elif code < 500:
-            self.put_off += 1
-        else:
-            self.refused += 1
 
 
 @contextlib.contextmanager
@@ -246,37 +172,5 @@ def _dying(machine: Machine) -> Iterator[None]:
 def test_no_mail_is_judged_wrongly_while_milters_die(
     machine: Machine, subject: Subject, alice: Login
 ) -> None:
-    """However a milter ends, a mail is put off, or judged as ever; OpenDKIM's leak ends it so."""
-    good, spoofed, plain, sent = (_Tally() for _ in range(4))
-    deadline = time.monotonic() + 150
-    with _dying(machine):
-        while time.monotonic() < deadline and not all(
-            tally.put_off and len(tally.taken) + tally.refused >= 5
-            for tally in (good, spoofed, plain, sent)
-        ):
-            mail = compose(BANK.address, [alice.address], "Signed")
-            good.count(_bring(subject, alice, BANK.sign(bytes(mail)), number=1), mail)
-            mail = compose(BANK.address, [alice.address], "Spoofed")
-            spoofed.count(_bring(subject, alice, bytes(mail), number=2), mail)
-            mail = compose(f"x@{CLUB.domain}", [alice.address], "Plain")
-            plain.count(_bring(subject, alice, bytes(mail), number=3), mail)
-            mail = compose(alice.address, [world.FRIEND], "Sent")
-            sent.count(submit(subject, alice, [world.FRIEND], bytes(mail)), mail)
-    assert all(tally.put_off for tally in (good, spoofed, plain, sent)), "nothing was away"
-    assert (good.refused, plain.refused, sent.refused) == (0, 0, 0)
-    assert not spoofed.taken
-    assert spoofed.refused
-    for mail in good.taken:
-        assert _judged(subject, alice, mail) == {"dkim=pass", "dmarc=pass"}
-    for mail in plain.taken:
-        assert _judged(subject, alice, mail) == {"dkim=none", "dmarc=none"}
-    for mail in sent.taken:
-        leaves_signed(subject, mail)
-
-
-def _judged(subject: Subject, login: Login, mail: EmailMessage) -> set[str]:
-    """Return what the server says of DKIM and DMARC in the delivered mail."""
-    delivered = mailclient.wait_for(subject.server, login, mail["Message-ID"])
-    values = message_from_bytes(delivered).get_all("Authentication-Results", [])
-    words = [value.partition(";")[2].split()[0].strip(";") for value in values]
-    return {word for word in words if word.startswith(("dkim=", "dmarc="))}
+    """However a milter ends, a mail is put off, or judged as ever."""
+    judged.rightly(subject, alice, _dying(machine))

@@ -11,7 +11,7 @@ from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container.conftest import meanwhile
-from tests.container.test_failures import arrives, code_of, leaves_signed, settle, submit
+from tests.container.sending import arrives, bring, leaves_signed, settle, submit
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,26 +20,11 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
-#: Each look-up takes twenty seconds while BIND hangs, and a mail needs some.
-_PATIENCE_SECONDS = 240
-
 
 def _hanging(machine: Machine, unit: str) -> AbstractContextManager[None]:
     """Stop all processes of a unit as by Ctrl-Z, for a while."""
     signal = f"sudo systemctl kill --signal={{}} {unit}.service"
     return meanwhile(machine, signal.format("STOP"), signal.format("CONT"))
-
-
-def _bring(subject: Subject, login: Login, message: bytes) -> int:
-    """Bring a mail as a stranger who waits long; return the code that decided on it."""
-
-    def send() -> None:
-        with post.stranger(subject.lab, subject.address) as client:
-            assert client.sock
-            client.sock.settimeout(_PATIENCE_SECONDS)
-            client.sendmail(world.STRANGER, [login.address], message)
-
-    return code_of(send)
 
 
 def test_resolver_that_hangs_puts_off(
@@ -52,7 +37,7 @@ def test_resolver_that_hangs_puts_off(
     with _hanging(machine, "named"):
         post.send(subject.lab, world.FRIEND, [alice.address], bytes(waiting))
         assert submit(subject, alice, [bob.address, world.FRIEND], bytes(sent)) == 250
-        assert 400 <= _bring(subject, alice, bytes(brought)) < 500
+        assert 400 <= bring(subject, alice, bytes(brought)) < 500
         arrives(subject, bob, sent)
     settle(machine)
     arrives(subject, alice, waiting)
@@ -66,8 +51,8 @@ def test_milter_that_hangs_puts_off(
     """Nobody waits for it for ever, and nothing is taken without it."""
     brought = compose(world.STRANGER, [alice.address], f"While {unit} hangs")
     with _hanging(machine, unit):
-        assert 400 <= _bring(subject, alice, bytes(brought)) < 500
-    assert _bring(subject, alice, bytes(brought)) == 250
+        assert 400 <= bring(subject, alice, bytes(brought)) < 500
+    assert bring(subject, alice, bytes(brought)) == 250
     arrives(subject, alice, brought)
 
 
@@ -79,7 +64,7 @@ def test_filter_that_hangs_keeps_mail(
     brought = compose(world.STRANGER, [alice.address], f"While {unit} hangs")
     sent = compose(alice.address, [bob.address], f"Sent while {unit} hangs")
     with _hanging(machine, unit):
-        assert _bring(subject, alice, bytes(brought)) == 250
+        assert bring(subject, alice, bytes(brought)) == 250
         assert submit(subject, alice, [bob.address], bytes(sent)) == 250
         time.sleep(3)
         for login, mail in ((alice, brought), (bob, sent)):
