@@ -92,7 +92,7 @@ def _quarantine(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from postolka.instance import status  # noqa: PLC0415 - a verb loads only what it needs
 
-    found = status.read(Paths(), with_warnings=True)
+    found = status.read(Paths(), for_people=True)
     text = json.dumps(found.as_data(), indent=2) if arguments.json else str(found)
     print(text)  # noqa: T201
     return 0 if found.state == "ready" and not found.problems else 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from postolka.errors import Problem
-from postolka.instance import agent, health, units
+from postolka.instance import agent, firewall, health, units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,8 @@ _DATA = {
     "missing": "none yet",
     "": "not looked at yet",
 }
+#: Packets that the firewall let through in neither direction, by its counters.
+_STOPPED = {"in.dropped": "dropped", "in.limited": "over the limit", "out.refused": "kept in"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Status:
     """What isn't as it should be, but keeps the server from nothing: an upstream that is down."""
     exceeded: tuple[str, ...] = ()
     """Logins that sent too much in the last hour."""
+    firewall: Mapping[str, int] = field(default_factory=dict)
+    """How many packets each of its rules has met; empty where it wasn't asked."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -72,6 +76,7 @@ class Status:
             "warnings": [{"path": item.path, "text": item.text} for item in self.warnings],
             "units": [{"name": unit.name, "state": unit.state} for unit in self.units],
             "ports": [dict(port) for port in self.ports],
+            "firewall": dict(self.firewall),
             "image": dict(self.image),
         }
 
@@ -90,13 +95,16 @@ class Status:
             f"ports     {' '.join(opened) or '-'}",
             f"image     {self.image.get('IMAGE_VERSION') or self.image.get('BUILD_ID') or '-'}",
         ]
+        if self.firewall:
+            met = (f"{self.firewall.get(name, 0)} {word}" for name, word in _STOPPED.items())
+            lines.append(f"firewall  {', '.join(met)}")
         lines += [f"problem   {item}" for item in self.problems]
         lines += [f"warning   {item}" for item in self.warnings]
         return "\n".join(lines)
 
 
-def read(paths: Paths, *, with_warnings: bool = False) -> Status:
-    """Look at the machine; warnings take seconds more where the DNS doesn't answer."""
+def read(paths: Paths, *, for_people: bool = False) -> Status:
+    """Look at the machine; for people with warnings, which may take seconds, and the firewall."""
     house = agent.load_house(paths)
     report = _report(paths)
     is_configured = paths.configured.exists()
@@ -124,7 +132,8 @@ def read(paths: Paths, *, with_warnings: bool = False) -> Status:
         units=tuple(found),
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
-        warnings=health.warnings(paths, house) if with_warnings and is_configured else (),
+        warnings=health.warnings(paths, house) if for_people and is_configured else (),
+        firewall=firewall.counters() if for_people else {},
         exceeded=tuple(json.loads(paths.exceeded.read_bytes())) if paths.exceeded.exists() else (),
     )
 

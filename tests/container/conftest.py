@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import acceptance, build, container, identity, machines, mailclient
-from postolka.instance import document
+from postolka.instance import document, firewall
 from postolka.lab import client, world
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
@@ -152,8 +152,7 @@ def sql(machine: Machine, statement: str) -> str:
 def counters(machine: Machine) -> dict[str, int]:
     """Return how many packets each rule of the firewall has met, by its name."""
     text = ssh(machine, "sudo nft --json list counters table inet postolka")
-    found = [item["counter"] for item in json.loads(text)["nftables"] if "counter" in item]
-    return {counter["name"]: counter["packets"] for counter in found}
+    return firewall.packets(text.encode("ascii"))
 
 
 @pytest.fixture(scope="session")

@@ -255,3 +255,13 @@ def test_flood_is_cut_and_neighbours_arent(
     # Its system tries again by itself, and gets in.
     with lab.connect(target, 4190, source=flooder) as client:
         assert client.recv(1)
+
+
+def test_status_tells_what_each_rule_has_met(machine: Machine) -> None:
+    """The same numbers as nft's, by the same names."""
+    said = ssh(machine, "sudo postolka-instance status --json || true")
+    told: dict[str, int] = json.loads(said)["firewall"]
+    now = counters(machine)
+    assert told.keys() == now.keys()
+    assert all(0 <= packets <= now[name] for name, packets in told.items())
+    assert told["in.ssh"]

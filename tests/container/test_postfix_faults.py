@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container.conftest import stopped
+from tests.container.sending import arrives, bring, settle
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -42,3 +43,8 @@ def test_short_absence_of_the_database_is_short(
             assert code // 100 == 4
             assert time.monotonic() < deadline
             time.sleep(0.3)
+    # Dovecot has to come back to it, too, or the next test's mail waits in the queue for minutes.
+    again = compose(world.STRANGER, [alice.address], "After")
+    assert bring(subject, alice, bytes(again)) == 250
+    settle(machine)
+    arrives(subject, alice, again)

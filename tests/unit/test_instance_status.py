@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from postolka.instance import units
+from postolka.instance import firewall, units
 from postolka.instance.status import Status
 
 if TYPE_CHECKING:
@@ -79,8 +79,18 @@ def test_ready_server_has_no_problem() -> None:
     assert _status().problems == ()
     assert str(_status()).splitlines()[0] == "state     ready"
     assert set(_status().as_data()) == {
-        "state", "hostname", "serial", "data", "problems", "warnings", "units", "ports", "image",
+        "state", "hostname", "serial", "data", "problems", "warnings", "units", "ports", "firewall",
+        "image",
     }  # fmt: skip
+
+
+def test_firewall_is_told_in_a_line() -> None:
+    """What it stopped; each rule's own number is for programs."""
+    text = b'{"nftables": [{"counter": {"name": "in.dropped", "packets": 4, "bytes": 99}}]}'
+    status = _status(firewall=firewall.packets(text))
+    assert "firewall  4 dropped, 0 over the limit, 0 kept in" in str(status).splitlines()
+    assert status.as_data()["firewall"] == {"in.dropped": 4}
+    assert "firewall" not in str(_status())
 
 
 def test_everything_wrong_is_listed() -> None:
