@@ -43,7 +43,7 @@ class BaseSettings:
     """journald SystemMaxUse, MiB."""
     journal_max_days: int = _whole(30, 1, 3650)
     """journald MaxRetentionSec, days."""
-    selinux: str = _choice("permissive", "enforcing")
+    selinux: str = _choice("enforcing", "permissive")
     """SELINUX of selinux_config(5): what the policy doesn't allow is logged, or refused as well."""
 
 

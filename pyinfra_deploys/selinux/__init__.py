@@ -14,5 +14,9 @@ PACKAGES = ("selinux-policy-default", "policycoreutils", "python3-selinux")
 
 @deploy("SELinux")
 def selinux(settings: Settings) -> None:
-    """Install the configuration of SELinux."""
+    """Install what the policy is told of paths.
+
+    The image gets the policy itself as a layer, and its mode when it is finished; a stock machine
+    has neither, and keeps its own.
+    """
     install(__name__, settings)

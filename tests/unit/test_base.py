@@ -30,10 +30,17 @@ def test_journal_limits_are_settings() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/fstab", "/etc/hostname", "/etc/machine-id", "/etc/.updated", "/var/.updated"],
+    [
+        "/etc/fstab",
+        "/etc/hostname",
+        "/etc/machine-id",
+        "/etc/selinux/config",
+        "/etc/.updated",
+        "/var/.updated",
+    ],
 )
 def test_stock_machine_keeps_what_is_its_own(path: str) -> None:
-    """No room writes what only an image may be without: a stock machine would not boot again."""
+    """No room writes what only an image can live with: a stock machine would not boot again."""
     settings = Settings()
     house = server.house(settings)
     for room in server.all_rooms():
