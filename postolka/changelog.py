@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import re
 import subprocess
 import tarfile
@@ -43,7 +44,7 @@ def between(text: str, old: str) -> tuple[Entry, ...]:
     """Return the entries of a changelog that came after the version `old`, the newest first."""
     found = []
     headers = list(_HEADER.finditer(text))
-    for header, following in zip(headers, [*headers[1:], None], strict=True):
+    for header, following in itertools.zip_longest(headers, headers[1:]):
         version = header.group(1)
         if version == old or not is_older(old, version):
             break

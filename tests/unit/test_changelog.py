@@ -72,6 +72,11 @@ def test_entries_are_those_after_the_old_version(old: str, versions: list[str]) 
     assert [entry.version for entry in changelog.between(TEXT, old)] == versions
 
 
+def test_no_changelog_has_no_entries() -> None:
+    """A package whose .deb has none, or only a link to another's, is no error."""
+    assert changelog.between("", "3.10.4-1") == ()
+
+
 def test_vulnerabilities_are_named_once() -> None:
     """Each CVE number of an entry, sorted."""
     entry, *_ = changelog.between(TEXT, "3.10.4-1")
