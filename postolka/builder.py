@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import apt, deployer, derivation, files, home, logs, papers, tools, wants
+from postolka import apt, deployer, derivation, files, home, logs, mirrors, papers, tools, wants
 from postolka import lock as locks
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
@@ -99,7 +99,7 @@ def _build(checkout: Path, want: Want, *, temporary: bool) -> Path:
 
 
 def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Want) -> Path:
-    store, debs = Store(home.store()), Debs(home.debs())
+    store, debs = Store(home.store()), Debs(home.debs(), mirrors.snapshots(lock.suites))
     _progress("planning")
     plan = deployer.plan(server.server, parsed)
     hashes = derivation.inputs(lock, plan, checkout)

@@ -23,7 +23,7 @@ from postolka.lock import REFRESH
 from postolka.run import CommandError, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from postolka.lock import Package
 
@@ -38,6 +38,10 @@ _WORKERS = 4
 _BATCH = 8
 _MIB = 1 << 20
 _GONE = "is no longer there"
+_NEXT = (
+    f"Debian's snapshot service may still have them: name its archive by {mirrors.SNAPSHOT}; "
+    f"or move to today's packages: {REFRESH}"
+)
 _OTHER = "arrived with another content than the locked one"
 
 
@@ -46,10 +50,11 @@ class UnavailableError(ProblemsError):
 
 
 class Debs:
-    """The cache in `directory`."""
+    """The cache in `directory`; `snapshots`: further mirrors by archive (`mirrors.snapshots`)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, snapshots: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._snapshots = snapshots or {}
 
     def path(self, package: Package) -> Path:
         """Return where the package's file is, once it has been fetched."""
@@ -75,6 +80,25 @@ class Debs:
             if missing:
                 self._download(missing, progress)
             self.evict(packages)
+
+    def export(
+        self, packages: Collection[Package], directory: Path, progress: Callable[[str], None]
+    ) -> None:
+        """Make `directory` a mirror of the packages: ARCHIVE/pool/...; what is right there stays.
+
+        Raises UnavailableError as `fetch`.
+        """
+        self.fetch(packages, progress)
+        directory.mkdir(parents=True, exist_ok=True)
+        wanted = {directory / p.archive / p.path: p for p in packages}
+        missing = [p for to, p in wanted.items() if not to.exists() or sha256(to) != p.sha256]
+        _check_room(directory, missing)
+        for package in missing:
+            to = directory / package.archive / package.path
+            to.parent.mkdir(parents=True, exist_ok=True)
+            new = to.with_name(f".{to.name}.new")
+            shutil.copyfile(self.path(package), new)
+            new.rename(to)
 
     def evict(self, keep: Iterable[Package], limit_bytes: int | None = None) -> None:
         """Remove files that aren't in `keep`, oldest use first, until the cache is small enough."""
@@ -102,7 +126,25 @@ class Debs:
         return {package for package, is_right in checked if is_right}
 
     def _download(self, packages: Sequence[Package], progress: Callable[[str], None]) -> None:
-        addresses = mirrors.find()
+        """Fetch from the mirror, then what it doesn't have as locked from the snapshot service."""
+        failed = self._from("the mirror", mirrors.find(), packages, progress)
+        where, hint = "the mirror", _NEXT
+        if failed and self._snapshots:
+            progress(f"asking the snapshot service for {len(failed)} packages")
+            failed = self._from("the snapshot service", self._snapshots, sorted(failed), progress)
+            where, hint = "the mirror and the snapshot service", REFRESH
+        if failed:
+            problems = [Problem(p.name, f"{p.version}: {why}") for p, why in failed.items()]
+            raise UnavailableError(where, problems, hint=hint)
+
+    def _from(
+        self,
+        where: str,
+        addresses: Mapping[str, str],
+        packages: Sequence[Package],
+        progress: Callable[[str], None],
+    ) -> dict[Package, str]:
+        """Fetch packages; return why those failed that the place `where` doesn't have as locked."""
         total = sum(package.size for package in packages)
         batches = [packages[i : i + _BATCH] for i in range(0, len(packages), _BATCH)]
         done = 0
@@ -128,13 +170,11 @@ class Debs:
             problem = (
                 f"{len(lost)} of {len(packages)} packages didn't arrive; {package.name}: {why}"
             )
-            raise PostolkaError("the mirror", problem, hint="check the network, then try again")
-        if failed:
-            problems = [Problem(p.name, f"{p.version}: {why}") for p, why in failed.items()]
-            raise UnavailableError("the mirror", problems, hint=REFRESH)
+            raise PostolkaError(where, problem, hint="check the network, then try again")
+        return failed
 
     def _batch(
-        self, packages: Sequence[Package], addresses: dict[str, str], directory: Path
+        self, packages: Sequence[Package], addresses: Mapping[str, str], directory: Path
     ) -> dict[Package, str]:
         """Fetch some packages with one connection; return why those failed that did."""
         words = []
@@ -167,8 +207,8 @@ def _check_room(directory: Path, packages: Sequence[Package]) -> None:
     if free < size:
         raise PostolkaError(
             str(directory),
-            f"{size // _MIB} MiB of packages are to be fetched, and {free // _MIB} MiB are free",
-            hint="free some space, or set POSTOLKA_HOME to a directory on a larger disk",
+            f"{size // _MIB} MiB of packages are to be written, and {free // _MIB} MiB are free",
+            hint="free some space, or take a directory on a larger disk (POSTOLKA_HOME)",
         )
 
 

@@ -53,6 +53,11 @@ class Package:
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
+    @property
+    def source(self) -> str:
+        """The name of the source package, after which its directory in the pool is called."""
+        return self.path.split("/")[-2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Suite:
@@ -63,6 +68,11 @@ class Suite:
     codename: str
     date: str
     """Date of the InRelease file, UTC, as 2026-01-31T12:00:00Z."""
+
+    @property
+    def when(self) -> datetime:
+        """The date as a point in time."""
+        return datetime.strptime(self.date, _DATE).replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +86,7 @@ class Lock:
     @property
     def source_date_epoch(self) -> int:
         """Seconds since 1970 of the newest suite: the only date that a build knows."""
-        return max(int(_date(suite.date).timestamp()) for suite in self.suites)
+        return max(int(suite.when.timestamp()) for suite in self.suites)
 
     def of(self, name: str) -> tuple[Package, ...]:
         """Return the packages of the set `name`, by name."""
@@ -137,13 +147,9 @@ def serialise(lock: Lock) -> str:
     return "{" + ",\n".join(parts) + "}\n"
 
 
-def _date(text: str) -> datetime:
-    return datetime.strptime(text, _DATE).replace(tzinfo=UTC)
-
-
 def _is_date(text: object) -> bool:
     try:
-        return bool(_date(str(text)))
+        return bool(datetime.strptime(str(text), _DATE).replace(tzinfo=UTC))
     except ValueError:
         return False
 

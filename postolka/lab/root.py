@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postolka import derivation, home, lock, tools
+from postolka import derivation, home, lock, mirrors, tools
 from postolka.debs import Debs
 from postolka.errors import PostolkaError, ProblemsError
 from postolka.store import Store
@@ -37,4 +37,5 @@ def realise(progress: Callable[[str], None]) -> Tools:
 
 def _realise(path: Path, progress: Callable[[str], None]) -> Tools:
     locked = lock.parse(path.read_text(encoding="ascii"), where=path.name)
-    return tools.realise(locked, _SET, Store(home.store()), Debs(home.debs()), progress)
+    debs = Debs(home.debs(), mirrors.snapshots(locked.suites))
+    return tools.realise(locked, _SET, Store(home.store()), debs, progress)

@@ -121,14 +121,17 @@ def test_no_lock_at_all(place: Place) -> None:
 
 
 def test_a_package_that_has_left_the_mirror(place: Place) -> None:
-    """It is named, with the command that refreshes the lock."""
+    """It is named, with the next source, and the command that refreshes the lock."""
     place.cached.unlink()
     package = place.package
-    assert place.refused().splitlines() == [
+    *said, hint = place.refused().splitlines()
+    assert said == [
         "postolka: the mirror: 1 problem",
         f"  {package.name}: {package.version}: is no longer there",
-        _REFRESH,
     ]
+    assert hint.startswith("hint: Debian's snapshot service may still have them")
+    assert "POSTOLKA_SNAPSHOT" in hint
+    assert hint.endswith(_REFRESH.removeprefix("hint: "))
 
 
 def test_a_package_with_another_hash(place: Place) -> None:

@@ -12,7 +12,7 @@ import pytest
 from postolka import mirrors
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError
-from tests.unit.test_lock import a_package
+from tests.unit.test_lock import SUITES, a_package
 
 if TYPE_CHECKING:
     from postolka.lock import Package
@@ -77,8 +77,52 @@ def test_a_package_that_left_the_mirror_is_named(mirror: Path, debs: Debs) -> No
         debs.fetch([there, *gone], _quiet)
     assert [problem.path for problem in caught.value.problems] == ["bind9", "postfix"]
     assert "3.10.5-1: is no longer there" in str(caught.value)
-    assert caught.value.hint == "postolka lock --update"
+    hint = str(caught.value.hint)
+    assert hint.startswith("Debian's snapshot service may still have them")
+    assert "POSTOLKA_SNAPSHOT" in hint
+    assert hint.endswith("postolka lock --update")
     assert debs.path(there).exists()
+
+
+def test_the_snapshot_service_is_asked_next(
+    mirror: Path, debs: Debs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the mirror has lost comes from the service's state a day after the lock's suites."""
+    service = tmp_path / "service"
+    monkeypatch.setenv(mirrors.SNAPSHOT, f"file:{service}")
+    # SUITES' date of the archive debian is 2026-01-10T09:00:00Z.
+    state = service / "debian/20260111T090000Z"
+    state.mkdir(parents=True)
+    gone, spoilt, lost = (_publish(mirror, name, name.encode()) for name in ("zstd", "dash", "sed"))
+    for package in (gone, spoilt):
+        kept = state / package.path
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes((mirror / package.path).read_bytes())
+    (mirror / gone.path).unlink()
+    (mirror / spoilt.path).write_bytes(b"bad")
+    dated = Debs(debs.directory, mirrors.snapshots(SUITES))
+    said: list[str] = []
+    dated.fetch([gone, spoilt], said.append)
+    assert "asking the snapshot service for 2 packages" in said
+    assert dated.path(spoilt).read_bytes() == b"dash"
+    (mirror / lost.path).unlink()
+    with pytest.raises(UnavailableError, match="the mirror and the snapshot service") as caught:
+        dated.fetch([gone, spoilt, lost], _quiet)
+    assert [problem.path for problem in caught.value.problems] == ["sed"]
+    assert caught.value.hint == "postolka lock --update"
+
+
+def test_a_directory_serves_as_mirror(
+    mirror: Path, debs: Debs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the addresses that people write for one; the packages are copied."""
+    for number, form in enumerate(("file:{}", "file://{}/")):
+        package = _publish(mirror, f"package-{number}", form.encode())
+        for variable in mirrors.VARIABLES.values():
+            monkeypatch.setenv(variable, form.format(mirror))
+        debs.fetch([package], _quiet)
+        (mirror / package.path).unlink()
+        assert debs.path(package).read_bytes() == form.encode()
 
 
 def test_other_bytes_are_never_kept(mirror: Path, debs: Debs) -> None:

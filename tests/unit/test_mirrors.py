@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from postolka import mirrors
 from postolka.errors import PostolkaError
 from postolka.run import run
+from tests.unit.test_lock import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +91,16 @@ def test_variables_win(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mirrors.find() == {"debian": "http://near.example/d/", "debian-security": SECURITY}
 
 
+def test_a_directorys_archives_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the main archive is a directory, no other mirror is asked for security updates."""
+    _answer(monkeypatch, f"Debian\t{MAIN}", f"Debian-Security\t{SECURITY}")
+    monkeypatch.setenv("POSTOLKA_MIRROR", "file:/srv/mirror/debian")
+    assert mirrors.find() == {
+        "debian": "copy:/srv/mirror/debian/",
+        "debian-security": "copy:/srv/mirror/debian-security/",
+    }
+
+
 def test_without_sources_apts_example_counts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -105,3 +117,15 @@ def test_no_mirror_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(PostolkaError, match="no mirror of the archive debian") as caught:
         mirrors.find()
     assert "POSTOLKA_MIRROR" in str(caught.value.hint)
+
+
+def test_the_snapshot_service_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address of it stands in the project; where one is set, the lock's dates complete it."""
+    monkeypatch.delenv(mirrors.SNAPSHOT, raising=False)
+    assert mirrors.snapshots(SUITES) == {}
+    monkeypatch.setenv(mirrors.SNAPSHOT, "http://dated.example/archive/")
+    later = replace(SUITES[0], suite="trixie-updates", date="2026-01-12T20:30:00Z")
+    assert mirrors.snapshots([*SUITES, later]) == {
+        "debian": "http://dated.example/archive/debian/20260113T203000Z/",
+        "debian-security": "http://dated.example/archive/debian-security/20260202T000007Z/",
+    }
