@@ -6,6 +6,7 @@ matter. Every index is checked against the signatures of the host's debian-archi
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import re
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from postolka.lock import Lock, Package, Suite
 from postolka.run import CommandError, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 ARCHITECTURE = "amd64"
 CODENAME = "trixie"
@@ -36,14 +37,25 @@ def lock(
     directory: Path, wanted: Mapping[str, Iterable[str]], progress: Callable[[str], None]
 ) -> Lock:
     """Return a new lock of what each set in `wanted` needs; apt's lists are kept in `directory`."""
+    with opened(directory, progress) as (apt, suites):
+        progress("resolving packages: " + ", ".join(wanted))
+        return apt.resolve(wanted, suites)
+
+
+@contextlib.contextmanager
+def opened(
+    directory: Path, progress: Callable[[str], None]
+) -> Iterator[tuple[Apt, tuple[Suite, ...]]]:
+    """Give an apt with fresh indexes in `directory`, and the suites; nobody else uses it meanwhile.
+
+    Raises PostolkaError as `Apt.update`.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         apt = Apt(directory)
         progress(f"fetching the indexes of {CODENAME}")
-        suites = apt.update()
-        progress("resolving packages: " + ", ".join(wanted))
-        return apt.resolve(wanted, suites)
+        yield apt, apt.update()
 
 
 class Apt:
@@ -87,32 +99,56 @@ class Apt:
         Only dependencies are followed, no recommendations: a room names what it needs. Of the set
         kernel only the kernel image itself is locked.
         """
-        indexes = self._indexes()
-        essential = {
-            _field("Package", stanza)
-            for _, stanzas in indexes
-            for stanza in stanzas
-            if "\nEssential: yes\n" in stanza
-        }
+        offered = self.offered()
+        needed = essential(offered)
         sets: dict[tuple[str, str], list[str]] = {}
         for label, names in wanted.items():
-            for found in self._closure(label, sorted({*names, *essential})):
-                if label == "kernel" and not re.match(r"linux-image-\d", found[0]):
-                    continue
+            for found in self.closure(label, {*names, *needed}):
                 sets.setdefault(found, []).append(label)
-        packages: dict[str, Package] = {}
-        names = {name for name, _ in sets}
-        for archive, stanzas in indexes:
-            for stanza in stanzas:
-                name = stanza[len("Package: ") : stanza.find("\n")]
-                if name in names and (name, _field("Version", stanza)) in sets:
-                    labels = sets[name, _field("Version", stanza)]
-                    packages.setdefault(name, _package(archive, stanza, labels))
         return Lock(
             suites=suites,
             wanted={label: tuple(sorted(set(names))) for label, names in wanted.items()},
-            packages=tuple(sorted(packages.values())),
+            packages=tuple(
+                sorted(package(*offered[found], labels) for found, labels in sets.items())
+            ),
         )
+
+    def offered(self, *archives: str) -> dict[tuple[str, str], tuple[str, str]]:
+        """Return (archive, stanza) of each name and version in the indexes; the first counts.
+
+        Those of all archives, unless some are named.
+        """
+        found: dict[tuple[str, str], tuple[str, str]] = {}
+        for archive, stanzas in self._indexes(archives or tuple(SUITES)):
+            for stanza in stanzas:
+                at = (field("Package", stanza), field("Version", stanza))
+                found.setdefault(at, (archive, stanza))
+        return found
+
+    def closure(self, label: str, names: Iterable[str], *options: str) -> list[tuple[str, str]]:
+        """Return (name, version) of all that an empty system gets when it installs `names`.
+
+        Of the set kernel that is only the kernel image itself.
+        """
+        plan = self.plan(label, *options, *sorted(names))
+        found = sorted(INSTALLED.findall(plan))
+        return [it for it in found if label != "kernel" or re.match(r"linux-image-\d", it[0])]
+
+    def plan(self, label: str, *words: str) -> str:
+        """Return what `apt-get install` says that it would do for the set `label`."""
+        # What doesn't fit apt tells on its standard output, and not at all with -qq.
+        log = self.directory / "plan.log"
+        log.unlink(missing_ok=True)
+        argv = ["apt-get", *self._options, "install", "--simulate", "-q", "--yes", *words]
+        try:
+            run(argv, log=log)
+            return log.read_text()
+        except CommandError as error:
+            raise PostolkaError(
+                f"the set {label}",
+                f"can't be resolved:\n{error.output.strip()}",
+                hint="the PACKAGES of each room name what its service needs",
+            ) from error
 
     def _prepare(self, addresses: Mapping[str, str]) -> None:
         for child in ("lists/partial", "cache/archives/partial"):
@@ -180,7 +216,7 @@ class Apt:
                 date=_iso(when),
             )
 
-    def _indexes(self) -> list[tuple[str, list[str]]]:
+    def _indexes(self, archives: Container[str]) -> list[tuple[str, list[str]]]:
         """Return (archive, stanzas) of each suite's index of packages."""
         listing = self._run(
             "apt-get",
@@ -192,42 +228,40 @@ class Apt:
         found = []
         for line in listing.splitlines():
             filename, release = line.split("\t")
+            if _archive(release) not in archives:
+                continue
             text = run([_HELPER, "cat-file", filename]).decode()
             found.append((_archive(release), text.strip("\n").split("\n\n") if text else []))
         return found
 
-    def _closure(self, label: str, names: list[str]) -> list[tuple[str, str]]:
-        """Return (name, version) of all that an empty system gets when it installs `names`."""
-        try:
-            plan = self._run("apt-get", "install", "--simulate", "-qq", "--yes", *names)
-        except CommandError as error:
-            raise PostolkaError(
-                f"the set {label}",
-                f"can't be resolved:\n{error.output.strip()}",
-                hint="the PACKAGES of each room name what its service needs",
-            ) from error
-        return sorted(_INSTALL.findall(plan))
+
+#: Name and version of what a plan installs.
+INSTALLED = re.compile(r"^Inst (\S+?)(?::\w+)? (?:\[[^]]*\] )?\((\S+) ", re.MULTILINE)
 
 
-_INSTALL = re.compile(r"^Inst (\S+?)(?::\w+)? (?:\[[^]]*\] )?\((\S+) ", re.MULTILINE)
+def essential(offered: Mapping[tuple[str, str], tuple[str, str]]) -> set[str]:
+    """Return the names of the essential packages among what is offered."""
+    return {name for (name, _), (_, text) in offered.items() if "\nEssential: yes\n" in text}
 
 
-def _field(name: str, stanza: str) -> str:
+def field(name: str, stanza: str) -> str:
+    """Return the one-line field `name` of a package's stanza."""
     match = re.search(rf"^{name}: (.*)$", stanza, re.MULTILINE)
     if not match:
         raise PostolkaError("apt", f"an index has a package without {name}:\n{stanza}")
     return match.group(1)
 
 
-def _package(archive: str, stanza: str, sets: list[str]) -> Package:
+def package(archive: str, stanza: str, sets: Iterable[str]) -> Package:
+    """Return the package that a stanza of an archive's index describes."""
     return Package(
-        name=_field("Package", stanza),
-        version=_field("Version", stanza),
-        architecture=_field("Architecture", stanza),
+        name=field("Package", stanza),
+        version=field("Version", stanza),
+        architecture=field("Architecture", stanza),
         archive=archive,
-        path=_field("Filename", stanza),
-        size=int(_field("Size", stanza)),
-        sha256=_field("SHA256", stanza),
+        path=field("Filename", stanza),
+        size=int(field("Size", stanza)),
+        sha256=field("SHA256", stanza),
         sets=tuple(sets),
     )
 

@@ -47,7 +47,7 @@ def diff(
     return {
         "a": first.id,
         "b": last.id,
-        "packages": _packages(changed, debs),
+        "packages": packages(changed, debs),
         "files": [{**asdict(file), "package": owners.get(file.path)} for file in found],
         "labels": _labels(first, last, roots),
         "units": [asdict(unit) for unit in comparison.units(*roots)],
@@ -58,32 +58,8 @@ def diff(
     }
 
 
-def is_empty(found: dict[str, Any]) -> bool:
-    """Whether two images hold the same; their ids and sizes on this disk aside."""
-    names = ("packages", "files", "labels", "units")
-    pairs = ("ports", "egress", "rules")
-    return not any(found[name] for name in names) and not any(
-        found[name][side] for name in pairs for side in ("added", "removed")
-    )
-
-
-def _record(store: Store, name: str) -> list[Entry]:
-    try:
-        entries: list[Entry] = json.loads(store.record(name).read_bytes())
-    except (FileNotFoundError, ValueError) as error:
-        problem = "has no record of its files that can be read"
-        raise PostolkaError(name, problem, hint="postolka verify") from error
-    return entries
-
-
-def _root(store: Store, built: Built) -> Files:
-    """Return the root file system that the image's layers make."""
-    layers = [(_record(store, path.parent.name), path.name) for path in built.root_layers]
-    return comparison.merged(reversed(layers))
-
-
-def _packages(changed: Sequence[Package], debs: Debs) -> list[dict[str, Any]]:
-    """Add what each upgrade brought, where the .deb is in the cache."""
+def packages(changed: Sequence[Package], debs: Debs) -> list[dict[str, Any]]:
+    """Return the packages as data, with what each upgrade brought where its .deb is cached."""
     entries: dict[tuple[str, str | None, str | None], tuple[changelog.Entry, ...]] = {}
     told: list[dict[str, Any]] = []
     for package in changed:
@@ -103,12 +79,36 @@ def _packages(changed: Sequence[Package], debs: Debs) -> list[dict[str, Any]]:
     return told
 
 
+def is_empty(found: dict[str, Any]) -> bool:
+    """Whether two images hold the same; their ids and sizes on this disk aside."""
+    names = ("packages", "files", "labels", "units")
+    pairs = ("ports", "egress", "rules")
+    return not any(found[name] for name in names) and not any(
+        found[name][side] for name in pairs for side in ("added", "removed")
+    )
+
+
 def _kind(package: Package) -> str:
     if package.a is None or package.b is None:
         return "added" if package.a is None else "removed"
     if package.a == package.b:
         return "rebuilt"
     return "upgraded" if changelog.is_older(package.a, package.b) else "downgraded"
+
+
+def _record(store: Store, name: str) -> list[Entry]:
+    try:
+        entries: list[Entry] = json.loads(store.record(name).read_bytes())
+    except (FileNotFoundError, ValueError) as error:
+        problem = "has no record of its files that can be read"
+        raise PostolkaError(name, problem, hint="postolka verify") from error
+    return entries
+
+
+def _root(store: Store, built: Built) -> Files:
+    """Return the root file system that the image's layers make."""
+    layers = [(_record(store, path.parent.name), path.name) for path in built.root_layers]
+    return comparison.merged(reversed(layers))
 
 
 def _owners(built: Built) -> dict[str, str]:

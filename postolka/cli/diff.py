@@ -66,7 +66,7 @@ def sections(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
     lines = [_file(row) for row in own]
     lines += [f"{others} files of the packages above"] if others else []
     return [
-        ("packages", [line for row in found["packages"] for line in _package(row)]),
+        ("packages", [line for row in found["packages"] for line in package(row)]),
         ("files", lines),
         ("SELinux labels", [f"{row['path']}: {row['a']} -> {row['b']}" for row in found["labels"]]),
         ("units", [_unit(row) for row in found["units"]]),
@@ -77,7 +77,8 @@ def sections(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _package(row: dict[str, Any]) -> Iterator[str]:
+def package(row: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines about one package that differs."""
     versions = {"added": row["b"], "removed": row["a"]}
     version = versions.get(row["change"], f"{row['a']} -> {row['b']}")
     yield f"{row['name']} {row['change']}: {version} ({', '.join(row['sets'])})"
