@@ -129,7 +129,8 @@ class _Part:
             debs.fetch(gone, progress)
         except UnavailableError as error:
             for problem in error.problems:
-                progress(f"  {problem.path}: {problem.text}: it may need all that is locked")
+                progress(f"  {problem.path}: {problem.text}; kept as if it needed all of its set")
+            progress(f"  {error.hint}")
         for package in gone:
             if debs.path(package).exists():
                 control = run(["dpkg-deb", "--field", str(debs.path(package))]).decode()
@@ -137,10 +138,15 @@ class _Part:
                 self._stanzas[package.name] = f"{control.strip()}\n{place}"
 
     def _unknown(self, name: str, have: Mapping[str, str]) -> str:
-        """Return a stanza for a package that nobody has: it may need whatever is in its set."""
+        """Return a stanza for a package that nobody has: it may need whatever is in its set.
+
+        What it stands for is taken from its present version.
+        """
+        present = (text for (other, _), (_, text) in self._offered.items() if other == name)
+        provides = re.findall(r"^Provides: .*\n", next(present, ""), re.MULTILINE)
         return (
             f"Package: {name}\nVersion: {have[name]}\nArchitecture: {apts.ARCHITECTURE}\n"
-            f"Maintainer: -\nDescription: -\n"
+            f"Maintainer: -\nDescription: -\n{''.join(provides)}"
             f"Depends: {', '.join(sorted(have.keys() - {name}))}\n"
         )
 

@@ -184,14 +184,18 @@ def test_what_nobody_has_may_need_everything(
     archive: Archives, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A locked .deb that is nowhere is kept, and so is all that it may need; that is told."""
-    archive.offer("web", "2", "Depends: libmail")
+    archive.offer("web", "2", "Depends: libmail, mail-abi-1")
     archive.offer("libold", "2")
     archive.offer("mta", "2")
-    (old,) = archive.directory.glob("debian/pool/main/m/mta/mta_1_*.deb")
-    old.unlink()
+    archive.offer("libmail", "2", "Provides: mail-abi-1")
+    for name in ("mta", "libmail"):
+        (old,) = archive.directory.glob(f"debian/pool/main/*/{name}/{name}_1_*.deb")
+        old.unlink()
     archive.sign(2)
     assert cli.main(["lock", "--update", "web"]) == 0
-    assert "mta: 1: is no longer there: it may need all that is locked" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "mta: 1: is no longer there; kept as if it needed all of its set" in said
+    assert "Debian's snapshot service may still have them" in said
     versions = _versions()
     assert versions["web"] == "2"
     assert versions["mta"] == versions["libold"] == versions["libmail"] == "1"
