@@ -23,6 +23,10 @@ ENVIRONMENT: Mapping[str, str] = {
     "HOME": "/nonexistent",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
+    # mount(8) since util-linux 2.39, as on Debian 13, hands an option over by fsconfig(2), which
+    # takes 255 bytes, and an overlay's layers are longer; mount(2) takes a page.
+    # https://github.com/util-linux/util-linux/issues/2287
+    "LIBMOUNT_FORCE_MOUNT2": "always",
 }
 _TAIL_LINES = 20
 
