@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write postolka.lock, or check or export the one that is there."""
     path = home.CHECKOUT / "postolka.lock"
     wanted = wants.wanted()
+    if arguments.export and arguments.dry_run:
+        raise PostolkaError("--dry-run", "an export has nothing to show but its files")
     if arguments.export:
         return _export(path, wanted, arguments.export)
     is_part = arguments.security or bool(arguments.update)

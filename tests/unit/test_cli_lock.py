@@ -72,6 +72,13 @@ def test_a_broken_lock_is_an_error(path: Path, capsys: pytest.CaptureFixture[str
     assert path.read_text() == "<<<<<<< HEAD\n"
 
 
+def test_an_export_is_never_half_meant(path: Path, tmp_path: Path) -> None:
+    """With --dry-run it is refused, rather than made."""
+    path.write_text(lock.serialise(LOCK))
+    assert cli.main(["lock", "--export", str(tmp_path / "mirror"), "--dry-run"]) == 1
+    assert not (tmp_path / "mirror").exists()
+
+
 def test_failure_to_resolve_keeps_the_old_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mirror that doesn't answer costs nothing that was there."""
     path.write_text(lock.serialise(LOCK))
