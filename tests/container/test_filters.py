@@ -247,7 +247,8 @@ def test_own_addresses_are_known_after_a_change(
 ) -> None:
     """Mail from a new address of the machine's, of each family, is its own; amavis goes on."""
     known = "/run/amavis-networks/addresses"
-    change = "; ".join(f"sudo ip address {{0}} {new} dev host0" for new in _NEW.values())
+    device = "$(ip route show default | grep -o 'dev [^ ]*')"
+    change = "; ".join(f"sudo ip address {{0}} {new} {device}" for new in _NEW.values())
     both = " ".join(f"-e {new}" for new in _NEW.values())
     wait = f"timeout 20 sh -c 'until [ $(grep -cF {both} {known}) = {{}} ]; do sleep 0.2; done'"
     marks = [f"{time.time_ns()}-{number}@{subject.domain}" for number in range(len(_NEW))]

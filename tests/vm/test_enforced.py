@@ -1,0 +1,40 @@
+"""What holds in a container holds where SELinux enforces, and nothing of it is denied."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from postolka import home
+
+pytestmark = pytest.mark.soak
+
+#: Modules of tests/container whose tests need no more than a server.
+_MODULES = (
+    "mail",
+    "filters",
+    "viruses",
+    "dovecot_accounts",
+    "dovecot_faults",
+    "dovecot_filters",
+    "dovecot_learning",
+    "dovecot_quota",
+    "filter_sources",
+    "opendkim",
+    "opendmarc",
+    "postfix_local",
+    "postfix_srs",
+    "postfix_tls",
+    "ratelimit",
+    "spam_lists",
+)
+
+
+def test_container_tests_hold_with_selinux() -> None:
+    """The same tests, against the image in a virtual machine."""
+    paths = [f"tests/container/test_{module}.py" for module in _MODULES]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.vm.enforced", "-m", "not soak", *paths]
+    done = subprocess.run(command, cwd=home.CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
