@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 DISK_SIZE = "8G"
 _FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 _VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-_OVERLAY, _FLASH = "disk.qcow2", "variables.fd"
+#: In the state directory: what the machine writes.
+OVERLAY, _FLASH = "disk.qcow2", "variables.fd"
 _READY_SECONDS = 900
 #: /dev/kvm may open, and even create a machine, and still not run a stock kernel.
 _KVM_SECONDS = 30
@@ -51,6 +52,8 @@ class Request(guest.Request):
     memory_mib: int = 2048
     more_disks: Sequence[Path] = ()
     """Raw images of disks that it has besides."""
+    write_log: Path | None = None
+    """Where QEMU puts down what is written to its first disk, and each flush (blklogwrites)."""
     clock: str = ""
     """What its clock shows at power-on, as 2020-01-01T00:00:00 (UTC); empty: the right time."""
 
@@ -86,18 +89,18 @@ def _write_disks(state: Path, golden: Path) -> None:
     if not _VARIABLES.exists():
         raise PostolkaError(str(_VARIABLES), "no UEFI firmware for QEMU", hint="make setup")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (state / _OVERLAY).exists():
+    if not (state / OVERLAY).exists():
         shutil.copy(_VARIABLES, state / _FLASH)
-        new = state / f".{_OVERLAY}"
+        new = state / f".{OVERLAY}"
         run_tool(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(golden.resolve()),
              str(new), DISK_SIZE]
         )  # fmt: skip
-        new.rename(state / _OVERLAY)
+        new.rename(state / OVERLAY)
 
 
 def _command(directory: Path, state: Path, request: Request, seeded: seed.Seed) -> list[str]:
-    disks = [f"format=qcow2,file={state}/{_OVERLAY}"]
+    disks = [_first_disk(state, request.write_log)]
     disks += [f"format=raw,file={path.absolute()}" for path in request.more_disks]
     return [
         *_machine(request.memory_mib, state / _FLASH, request.disk),
@@ -117,6 +120,16 @@ def _command(directory: Path, state: Path, request: Request, seeded: seed.Seed) 
         "-serial", f"file:{directory}/console",
         "-qmp", f"unix:{_monitor(directory)},server=on,wait=off",
     ]  # fmt: skip
+
+
+def _first_disk(state: Path, write_log: Path | None) -> str:
+    if write_log is None:
+        return f"format=qcow2,file={state}/{OVERLAY}"
+    write_log.touch()
+    return (
+        f"driver=blklogwrites,log.driver=file,log.filename={write_log.absolute()},"
+        f"file.driver=qcow2,file.file.driver=file,file.file.filename={state}/{OVERLAY}"
+    )
 
 
 def _machine(memory_mib: int, variables: Path, disk: Path) -> list[str]:
