@@ -55,9 +55,7 @@ def test_environment_is_made_from_nothing(toolbox: Tools, monkeypatch: pytest.Mo
 def test_layers_of_long_paths_can_be_mounted(toolbox: Tools) -> None:
     """Also by trixie's mount(8), which a build host of Debian 13 has: store paths are long."""
     layers = [f"/tmp/{number}{'x' * 80}" for number in range(4)]  # noqa: S108 - in the tools root
-    script = (
-        f"mount -t tmpfs x /tmp; mkdir -p {' '.join(layers)} /tmp/upper /tmp/work /tmp/merged; "
-    )
+    script = f"mount -t tmpfs x /tmp; cd /tmp; mkdir {' '.join(layers)} upper work merged; "
     script += f"touch {layers[-1]}/seen; mount -t overlay -o "
     script += f"lowerdir={':'.join(layers)},upperdir=upper,workdir=work x merged"
     assert _sh(toolbox, f"{script} && ls merged") == "seen\n"
