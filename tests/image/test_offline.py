@@ -46,6 +46,7 @@ def _postolka(checkout: Path, *words: str, alone: bool = False, **variables: str
     return done.stdout
 
 
+@pytest.mark.soak
 def test_an_exported_lock_builds_without_a_network(
     built: Built, checkout: Path, tmp_path: Path, debs: Debs
 ) -> None:
