@@ -21,7 +21,7 @@ from tests import started
 from tests.container import senders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -34,6 +34,9 @@ DOMAIN = "example.test"
 #: A boot beside other work.
 BOOT_SECONDS = 120
 _numbers = itertools.count(1)
+_EXPLANATION = (
+    "sudo journalctl --quiet --facility=mail --lines=200 --output=short-precise; sudo postqueue -p"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,21 @@ def counters(machine: Machine) -> dict[str, int]:
     """Return how many packets each rule of the firewall has met, by its name."""
     text = ssh(machine, "sudo nft --json list counters table inet postolka")
     return firewall.packets(text.encode("ascii"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show beside a failure what the machine's mail log and queue say."""
+    report = yield
+    machine = getattr(item, "funcargs", {}).get("machine")
+    if report.failed and machine:
+        done = subprocess.run(
+            [*machine.ssh(), _EXPLANATION], capture_output=True, text=True, check=False, timeout=60
+        )
+        report.sections.append(("the machine's log and queue", done.stdout))
+    return report
 
 
 @pytest.fixture(scope="session")
