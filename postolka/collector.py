@@ -67,7 +67,7 @@ def _generations(store: Store, opened: set[str]) -> list[Generation]:
         if want is None:
             continue
         data = generation.manifest(path)
-        needs = generation.needs(path)
+        needs = generation.needs(path, data)
         roots = tuple(sorted(rooted.get(path.name, ())))
         found.append(
             Generation(

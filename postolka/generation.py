@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Want = Literal["disk", "root"]
@@ -28,8 +29,11 @@ def manifest(path: Path) -> dict[str, Any]:
     return data
 
 
-def needs(path: Path) -> frozenset[str]:
-    """Return the names of the store paths of the finished build at `path`: its own, its layers'."""
-    data = manifest(path)
+def needs(path: Path, data: Mapping[str, Any] | None = None) -> frozenset[str]:
+    """Return the names of the store paths of the finished build at `path`: its own, its layers'.
+
+    `data` is its manifest, where that has been read.
+    """
+    data = manifest(path) if data is None else data
     layers = [layer.partition("/")[0] for layer in data["root_layers"]]
     return frozenset([path.name, *layers, *data.get("paths", ())])
