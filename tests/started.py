@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from postolka import console, guest, machines
@@ -40,3 +41,13 @@ def await_state(machine: Machine, offset: int = 0, *, timeout_seconds: float) ->
         timeout_seconds=timeout_seconds,
         offset=offset,
     )
+
+
+def await_sign(machine: Machine, sign: str, *, timeout_seconds: float) -> None:
+    """Return at the moment when a text is on the machine's console; fails after the time."""
+    assert machine.console
+    deadline = time.monotonic() + timeout_seconds
+    while sign not in console.plain(machine.console.read_text(encoding="utf-8", errors="replace")):
+        assert machine.is_running
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import acceptance, container, machines
+from tests import started
 from tests.container.conftest import BOOT_SECONDS, Boots, Instance, new_instance, running
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from postolka.mailclient import Login
 
 #: What the console shows at the earliest point, and how long after it the power goes at the last.
-_FIRST_SIGN = b"postolka-"
+_FIRST_SIGN = "postolka-"
 _LAST_SECONDS = 3.0
 
 
@@ -48,12 +49,7 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Instance:
 
 def _cut_after(machine: Machine, point: int) -> None:
     """Kill the machine at one of ten moments from the agent's first sign on."""
-    assert machine.console
-    deadline = time.monotonic() + BOOT_SECONDS
-    while _FIRST_SIGN not in machine.console.read_bytes():
-        assert machine.is_running
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    started.await_sign(machine, _FIRST_SIGN, timeout_seconds=BOOT_SECONDS)
     time.sleep(_LAST_SECONDS * point / 9)
     machines.kill(machine.name)
 

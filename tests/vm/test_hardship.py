@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, console, derivation, home, lock, machines, tools
+from postolka import acceptance, derivation, home, lock, machines, tools
 from postolka.debs import Debs
 from postolka.store import Store
+from tests import started
 from tests.container.conftest import Instance, new_instance
 from tests.vm.conftest import BOOT_SECONDS, Boots, ask, await_state, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from postolka.machines import Machine
 
 pytestmark = pytest.mark.soak
 
@@ -106,7 +106,7 @@ def test_power_cut_in_the_first_boot_is_survived(
     sign, seconds = _POINTS[point]
     request = boots.request(cut, f"cut-{point}", tmp_path / "state")
     with running(request) as machine:
-        _await(machine, sign)
+        started.await_sign(machine, sign, timeout_seconds=BOOT_SECONDS)
         time.sleep(seconds)
         machines.kill(machine.name)
     with running(request) as machine:
@@ -123,12 +123,3 @@ def test_power_cut_in_the_first_boot_is_survived(
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Instance:
     """Return the instance whose first boots are cut off."""
     return new_instance(tmp_path_factory.mktemp("cut") / "files", domain="cut.test")
-
-
-def _await(machine: Machine, sign: str) -> None:
-    assert machine.console
-    deadline = time.monotonic() + BOOT_SECONDS
-    while sign not in console.plain(machine.console.read_text(encoding="utf-8", errors="replace")):
-        assert machine.is_running
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
