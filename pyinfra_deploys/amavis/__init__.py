@@ -36,6 +36,7 @@ PORTS = (
 )
 UNITS = (
     Unit(name="amavis-networks.service"),
+    Unit(name="amavis.socket"),
     Unit(name="amavis.service"),
 )
 # SpamAssassin, which amavis runs as a library, asks the DNS on loopback: no flow of its own.

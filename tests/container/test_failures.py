@@ -77,7 +77,14 @@ ROWS = (
         sends=False,
     ),
     _unit("Dovecot", "dovecot.service", receives=True),
-    _unit("amavis", "amavis.service", receives=True, submits=True, delivers=False, sends=False),
+    _unit(
+        "amavis",
+        "amavis.socket amavis.service",
+        receives=True,
+        submits=True,
+        delivers=False,
+        sends=False,
+    ),
     _unit(
         "clamd",
         "clamav-daemon.socket clamav-daemon.service",

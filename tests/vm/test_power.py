@@ -101,7 +101,7 @@ def test_power_cuts_lose_no_mail(
                     _cut(request, moments.uniform(*_SECONDS))
     with running(request) as machine:
         assert await_state(machine).word == "ready"
-        # Postfix may have looked for amavis before that was there, and would wait for minutes.
+        # Postfix may have looked for a service before that was there, and would wait for minutes.
         idle = 'postqueue -p | grep --quiet "queue is empty"'
         wait = f"postqueue -f; timeout 60 sh -c 'until {idle}; do sleep 2; done'; echo $?"
         deadline = time.monotonic() + _DRAIN_SECONDS
