@@ -92,6 +92,8 @@ class DovecotSettings:
     """Mail that is filed as spam is marked read (Sieve fileinto :flags): Spam shows nothing new."""
     connections_per_user: int = _whole(50, 1, 10000)
     """Dovecot mail_max_userip_connections, a user and address."""
+    deleted_days: int = _whole(30, 1, 3650)
+    """How long the mail of a deleted mailbox is kept, days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,12 @@ deletes in SQL stays changed or deleted.
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
 from postolka.instance.parse import parse
+from postolka.instance.sql import BYTES_IN_MIB, Server, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from postolka.instance.model import Instance
     from postolka.instance.paths import Paths
 
-_SOCKET = "/run/mysqld/mysqld.sock"
-_CONNECT_SECONDS = 10
 _PRINT = "postolka-instance database --print"
 #: A unit of its own each time, systemd's limit on starts is for what fails at once.
 _AGAIN_SECONDS = 20
@@ -31,7 +29,6 @@ _AGAIN = (
     *(f"--on-active={_AGAIN_SECONDS}", "--timer-property=AccuracySec=1"),
     *("/usr/bin/postolka-instance", "database"),
 )
-_BYTES_IN_MIB = 1 << 20
 _PREPARE = """\
 CREATE DATABASE IF NOT EXISTS postfixadmin CHARACTER SET utf8mb4;
 CREATE DATABASE IF NOT EXISTS postolka CHARACTER SET ascii;
@@ -39,11 +36,6 @@ CREATE TABLE IF NOT EXISTS postolka.seeded (
   item VARCHAR(300) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY
 ) ENGINE=InnoDB COMMENT='What instance data have created already';
 """
-_TABLES = """\
-SELECT COUNT(*) FROM information_schema.tables
-WHERE table_schema = 'postfixadmin' AND table_name = 'config';
-"""
-_VERSION = "SELECT COUNT(*) FROM postfixadmin.config WHERE name='version';"
 
 
 def apply(paths: Paths) -> None:
@@ -112,7 +104,7 @@ def _items(instance: Instance) -> Iterator[tuple[str, ...]]:
             "password": account.password_hash,
             "name": "",
             "maildir": f"{account.domain}/{account.local_part}/",
-            "quota": str(account.quota_mib * _BYTES_IN_MIB),
+            "quota": str(account.quota_mib * BYTES_IN_MIB),
             "local_part": account.local_part,
             "domain": account.domain,
         }
@@ -134,57 +126,15 @@ def _alias(address: str, goto: str) -> tuple[str, dict[str, str]]:
 
 def _once(kind: str, name: str, *rows: tuple[str, dict[str, str]]) -> tuple[str, ...]:
     """Return the statements that insert `rows` (table, values) unless `name` was seeded before."""
-    item = _literal(f"{kind} {name}")
+    item = literal(f"{kind} {name}")
     unless = f"WHERE NOT EXISTS (SELECT 1 FROM postolka.seeded WHERE item = {item})"
     inserts = []
     for table, values in rows:
         dates = ("created",) if table == "domain_admins" else ("created", "modified")
         columns = ", ".join((*values, *dates))
-        literals = ", ".join((*map(_literal, values.values()), *("NOW()" for _ in dates)))
+        literals = ", ".join((*map(literal, values.values()), *("NOW()" for _ in dates)))
         # IGNORE: a row that the operator made first stays as it is.
         inserts.append(
             f"INSERT IGNORE INTO `{table}` ({columns}) SELECT {literals} FROM DUAL {unless};"
         )
     return (*inserts, f"INSERT IGNORE INTO postolka.seeded (item) VALUES ({item});")
-
-
-def _literal(text: str) -> str:
-    """Return `text` as a hexadecimal literal: no character of it can be SQL."""
-    return f"_ascii X'{text.encode('ascii').hex()}'"
-
-
-class Server:
-    """The database that the instance has: its own by the socket as root, or another by TLS."""
-
-    def __init__(self, paths: Paths, instance: Instance) -> None:
-        database = instance.database
-        self._environment = dict(os.environ)
-        self._argv = ["mariadb", "--no-defaults"]
-        if database.host:
-            self._environment["MYSQL_PWD"] = database.postfixadmin
-            self._argv += ["--user=postfixadmin", f"--host={database.host}"]
-            self._argv += [f"--port={database.port}", f"--ssl-ca={paths.database_ca}"]
-            self._argv += ["--ssl-verify-server-cert", f"--connect-timeout={_CONNECT_SECONDS}"]
-        else:
-            self._argv += ["--user=root", f"--socket={_SOCKET}"]
-        self._argv += ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
-
-    def has_schema(self) -> bool:
-        """Say whether PostfixAdmin's tables are there, to the last."""
-        return self.run(_TABLES).strip() == "1" and self.run(_VERSION).strip() != "0"
-
-    def run(self, sql: str) -> str:
-        """Run statements and return what they give. Raises PostolkaError."""
-        done = subprocess.run(
-            self._argv,
-            input=sql,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self._environment,
-        )
-        if done.returncode:
-            # The server names the line and the word it stopped at; the statement may hold a secret.
-            problem = done.stderr.strip().splitlines()[-1:] or ["gave no answer"]
-            raise PostolkaError("database", problem[0].partition(" near ")[0])
-        return done.stdout

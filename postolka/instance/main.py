@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
+from postolka.instance import accounts_main
 from postolka.instance.paths import Paths
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     base.add_argument(
         "--print", action="store_true", help="show the SQL that prepares a database elsewhere"
+    )
+    accounts_main.configure(
+        verb("user", accounts_main.user, "make, change, list and delete mailboxes"),
+        verb("alias", accounts_main.alias, "the same for aliases"),
     )
     _add_quarantine(verb("quarantine", _quarantine, "show and use what the filter didn't deliver"))
     verb("ready", _ready, "wait for the server, then say on the console what became of it")

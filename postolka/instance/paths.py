@@ -108,6 +108,16 @@ class Paths:
         return self.run / "report.json"
 
     @property
+    def mail(self) -> Path:
+        """Users' mail, by domain and local part (Dovecot's mail_home)."""
+        return self.root / "var/vmail"
+
+    @property
+    def deleted_mail(self) -> Path:
+        """Mail of mailboxes that were deleted, until its days are over."""
+        return self.mail / ".deleted"
+
+    @property
     def quarantine(self) -> Path:
         """Where amavis keeps what it doesn't deliver."""
         return self.root / "var/lib/amavis/virusmails"

@@ -30,7 +30,7 @@ PORTS = (
     Port(number=4190, name="sieve", tls="starttls", setting="dovecot.managesieve"),
 )
 EGRESS = (Egress(user="dovecot", protocol="tcp", port="database", why="a database elsewhere"),)
-UNITS = (Unit(name="dovecot.service"),)
+UNITS = (Unit(name="dovecot.service"), Unit(name="postolka-deleted-mail.timer"))
 STATE = (
     State(path="/var/vmail", kind="precious"),
     State(path="/var/lib/dovecot", kind="rebuildable"),

@@ -1,0 +1,136 @@
+"""The verbs `user` and `alias` of `postolka-instance`."""
+# ruff: noqa: T201 - the command speaks
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from postolka.instance.paths import Paths
+
+if TYPE_CHECKING:
+    import argparse
+
+    from postolka.instance.accounts import Accounts
+
+_QUOTA_MIB = 1024
+#: A port's name, and what a mail client calls it, in the order a person meets them.
+_PROTOCOLS = {
+    "imaps": "IMAP",
+    "imap": "IMAP",
+    "submissions": "SMTP",
+    "submission": "SMTP",
+    "sieve": "ManageSieve",
+}
+_SECURITY = {"implicit": "SSL/TLS", "starttls": "STARTTLS"}
+
+
+def configure(user: argparse.ArgumentParser, alias: argparse.ArgumentParser) -> None:
+    """Declare the arguments of both."""
+    actions = user.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="make a mailbox, and say what to type into a mail client")
+    add.add_argument("--quota", type=int, default=_QUOTA_MIB, metavar="MIB", help="0: no limit")
+    add.add_argument("--name", default="", help="the owner's, as PostfixAdmin shows it")
+    passwd = actions.add_parser("passwd", help="change a password, and end its sessions")
+    for parser in (add, passwd):
+        parser.add_argument(
+            "--stdin", action="store_true", help="read the password; else a new one is made"
+        )
+    off = actions.add_parser("disable", help="refuse its logins and mail; what is there stays")
+    on = actions.add_parser("enable", help="undo that")
+    gone = actions.add_parser("del", help="delete a mailbox; its mail is kept aside for some time")
+    for parser in (add, passwd, off, on, gone):
+        parser.add_argument("address", metavar="ADDRESS")
+    lists = [actions.add_parser("list", help="all mailboxes, with what they hold and may")]
+    actions = alias.add_subparsers(dest="action", metavar="ACTION", required=True)
+    lead = actions.add_parser("add", help="have an address lead to others, here or elsewhere")
+    lead.add_argument("address", metavar="ADDRESS")
+    lead.add_argument("targets", metavar="TARGET", nargs="+")
+    end = actions.add_parser("del", help="take targets from an alias, or the alias itself")
+    end.add_argument("address", metavar="ADDRESS")
+    end.add_argument("targets", metavar="TARGET", nargs="*")
+    lists.append(actions.add_parser("list", help="all aliases, and where they lead"))
+    for parser in (*lists, add, passwd):
+        parser.add_argument("--json", action="store_true", help="the same for a script")
+
+
+def user(arguments: argparse.Namespace) -> int:
+    """Do what `user` is told."""
+    from postolka.instance.accounts import Accounts  # noqa: PLC0415 - a verb loads what it needs
+
+    found = Accounts(Paths())
+    if arguments.action == "list":
+        _list(found.mailboxes(), as_json=arguments.json)
+    elif arguments.action in ("add", "passwd"):
+        _with_password(found, arguments)
+    elif arguments.action == "del":
+        aside = found.remove(arguments.address)
+        print(f"{arguments.address}: deleted" + (f"; its mail is in {aside}" if aside else ""))
+        for address in found.leading_to(arguments.address):
+            print(f"  {address} still leads there: postolka-instance alias del {address}")
+    else:
+        found.set_active(arguments.address, active=arguments.action == "enable")
+        print(f"{arguments.address}: {arguments.action}d")
+    return 0
+
+
+def _with_password(found: Accounts, arguments: argparse.Namespace) -> None:
+    from postolka.instance.passwords import hashed, new_password  # noqa: PLC0415
+
+    address = arguments.address
+    password = sys.stdin.readline().rstrip("\n") if arguments.stdin else new_password()
+    if arguments.action == "add":
+        aside = found.add(address, hashed(password), quota_mib=arguments.quota, name=arguments.name)
+        if aside:
+            print(f"{address}: mail that was there before is in {aside}", file=sys.stderr)
+    else:
+        found.set_password(address, hashed(password))
+    told = {"address": address, "password": password, "server": found.hostname}
+    ports = _ports()
+    if arguments.json:
+        print(json.dumps({**told, "ports": ports}, indent=2))
+        return
+    print(f"{address}: {'made' if arguments.action == 'add' else 'changed'}")
+    for label, value in {"user": address, "password": password, "server": found.hostname}.items():
+        if label != "password" or not arguments.stdin:
+            print(f"  {label:11} {value}")
+    for port in ports:
+        print(f"  {port['protocol']:11} port {port['port']}, {port['security']}")
+
+
+def _ports() -> list[dict[str, Any]]:
+    """Return what a mail client asks for: protocol, port and security."""
+    from postolka.instance.agent import load_house  # noqa: PLC0415
+
+    by_name = {port["name"]: port for port in load_house(Paths())["ports"]}
+    return [
+        {
+            "protocol": protocol,
+            "port": by_name[name]["number"],
+            "security": _SECURITY[by_name[name]["tls"]],
+        }
+        for name, protocol in _PROTOCOLS.items()
+        if name in by_name
+    ]
+
+
+def alias(arguments: argparse.Namespace) -> int:
+    """Do what `alias` is told."""
+    from postolka.instance.accounts import Accounts  # noqa: PLC0415
+
+    found = Accounts(Paths())
+    if arguments.action == "list":
+        _list(found.aliases(), as_json=arguments.json)
+    elif arguments.action == "add":
+        print(found.add_targets(arguments.address, arguments.targets))
+    else:
+        left = found.remove_targets(arguments.address, arguments.targets)
+        print(left or f"{arguments.address}: deleted")
+    return 0
+
+
+def _list(items: list[Any], *, as_json: bool) -> None:
+    data = json.dumps([asdict(item) for item in items], indent=2, ensure_ascii=False)
+    print(data if as_json else "\n".join(map(str, items)) or "nothing")

@@ -1,0 +1,66 @@
+"""The database of accounts, as root of its machine, or its owner elsewhere, speaks with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from postolka.errors import PostolkaError
+
+if TYPE_CHECKING:
+    from postolka.instance.model import Instance
+    from postolka.instance.paths import Paths
+
+#: Quotas are in bytes.
+BYTES_IN_MIB = 1 << 20
+_SOCKET = "/run/mysqld/mysqld.sock"
+_CONNECT_SECONDS = 10
+_TABLES = """\
+SELECT COUNT(*) FROM information_schema.tables
+WHERE table_schema = 'postfixadmin' AND table_name = 'config';
+"""
+_VERSION = "SELECT COUNT(*) FROM postfixadmin.config WHERE name='version';"
+
+
+def literal(text: str) -> str:
+    """Return `text` as a hexadecimal literal: no character of it can be SQL."""
+    introducer = "_ascii" if text.isascii() else "_utf8mb4"
+    return f"{introducer} X'{text.encode().hex()}'"
+
+
+class Server:
+    """The database that the instance has: its own by the socket as root, or another by TLS."""
+
+    def __init__(self, paths: Paths, instance: Instance) -> None:
+        database = instance.database
+        self._environment = dict(os.environ)
+        self._argv = ["mariadb", "--no-defaults"]
+        if database.host:
+            self._environment["MYSQL_PWD"] = database.postfixadmin
+            self._argv += ["--user=postfixadmin", f"--host={database.host}"]
+            self._argv += [f"--port={database.port}", f"--ssl-ca={paths.database_ca}"]
+            self._argv += ["--ssl-verify-server-cert", f"--connect-timeout={_CONNECT_SECONDS}"]
+        else:
+            self._argv += ["--user=root", f"--socket={_SOCKET}"]
+        self._argv += ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
+
+    def has_schema(self) -> bool:
+        """Say whether PostfixAdmin's tables are there, to the last."""
+        return self.run(_TABLES).strip() == "1" and self.run(_VERSION).strip() != "0"
+
+    def run(self, sql: str) -> str:
+        """Run statements and return what they give. Raises PostolkaError."""
+        done = subprocess.run(
+            self._argv,
+            input=sql,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+        )
+        if done.returncode:
+            # The server names the line and the word it stopped at; the statement may hold a secret.
+            problem = done.stderr.strip().splitlines()[-1:] or ["gave no answer"]
+            raise PostolkaError("database", problem[0].partition(" near ")[0])
+        return done.stdout
