@@ -36,25 +36,34 @@ if TYPE_CHECKING:
     from pyinfra.api.command import StringCommand
     from typing_extensions import Unpack
 
-#: Run by the host's shell in the new namespaces: $1 is the root, the rest is the command.
+# Run by the host's shell in the new namespaces: $1 is the root, the rest is the command. What a
+# command costs is mostly the programs that are started here, so one mount(8) makes all mounts. The
+# last of them covers the list.
 _ENTER = """
 set -eu
 umask 022
-root=$1; shift
-mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
-mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
-mount -t tmpfs -o mode=0755,nosuid,noexec tmpfs "$root/dev"
-for name in null zero full random urandom tty; do
-    : >"$root/dev/$name"
-    mount --bind "/dev/$name" "$root/dev/$name"
-done
-ln -s /proc/self/fd "$root/dev/fd"
-ln -s fd/0 "$root/dev/stdin"; ln -s fd/1 "$root/dev/stdout"; ln -s fd/2 "$root/dev/stderr"
-mkdir -m 1777 "$root/dev/shm"
-mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$root/run"
-mkdir -m 1777 "$root/run/lock"
+cd "$1"; shift
+mount -t tmpfs -o mode=0755,nosuid,noexec tmpfs dev
+mkdir dev/shm
+for name in null zero full random urandom tty; do : >"dev/$name"; done
+echo "
+proc proc proc nosuid,nodev,noexec
+sysfs sys sysfs ro,nosuid,nodev,noexec
+tmpfs run tmpfs mode=0755,nosuid,nodev
+/dev/null dev/null none bind
+/dev/zero dev/zero none bind
+/dev/full dev/full none bind
+/dev/random dev/random none bind
+/dev/urandom dev/urandom none bind
+/dev/tty dev/tty none bind
+tmpfs dev/shm tmpfs mode=1777,nosuid,nodev
+" >dev/shm/fstab
+mount --all --fstab dev/shm/fstab
+cp --no-dereference /dev/fd /dev/stdin /dev/stdout /dev/stderr dev
+mkdir -m 1777 run/lock
 echo localhost >/proc/sys/kernel/hostname
-exec chroot "$root" "$@"
+unset OLDPWD PWD
+exec chroot . "$@"
 """
 _MOUNT_POINTS = ("proc", "sys", "dev", "run")
 
