@@ -57,6 +57,9 @@ exec "$@"
 """
 _SETUP = """\
 set -eu
+# apt takes packages from there without copying them.
+mkdir -p "$1/build/repository"
+mount --rbind /build/repository "$1/build/repository"
 mkdir -p "$1/etc/dpkg/dpkg.cfg.d" "$1/usr/sbin"
 cp /build/files/passwd "$1/etc/passwd"
 cp /build/files/group "$1/etc/group"
@@ -75,6 +78,7 @@ chroot "$1" debconf-set-selections </build/files/debconf
 """
 _CUSTOMIZE = """\
 rm "$1/usr/sbin/policy-rc.d"
+umount --recursive "$1/build/repository"
 for busy in lib/dpkg cache/debconf; do
     umount "$1/var/$busy"
     rm -r "$1/var/$busy"
@@ -168,7 +172,7 @@ def _write(files: Path, tools: Tools, users: Sequence[User], debconf: Sequence[s
 
 
 def _mmdebstrap(names: Sequence[str]) -> list[str]:
-    source = f"deb [trusted=yes] copy:///build/repository {repository.SUITE} main"
+    source = f"deb [trusted=yes] file:///build/repository {repository.SUITE} main"
     return [
         "mmdebstrap",
         "--verbose",

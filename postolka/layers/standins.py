@@ -55,6 +55,10 @@ PROGRAMS = {
     "/usr/bin/ucf": _UCF,
     "/usr/bin/ucfr": _NOTHING,
     "/usr/bin/deb-systemd-helper": _UNITS,
+    # What it makes is removed: host keys, which each machine makes for itself.
+    "/usr/bin/ssh-keygen": _NOTHING,
+    # What it makes is removed: a copy of the packaged rules, and a keyring.
+    "/usr/bin/sa-update": _NOTHING,
     # Compiles one package's Python modules a call.
     "/usr/bin/py3compile": _NOTE,
     # Joins all CA certificates into one file, at install and again by a trigger.
