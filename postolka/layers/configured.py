@@ -1,19 +1,22 @@
-"""The configured root: what the rooms' deploys change in the packages' root.
+"""The configured root: what the rooms' deploys change in the packages' root; and its checks.
 
-A store path with the directory `upper`, an overlay's upper side. pyinfra works on the overlay; then
-each daemon's own checker looks at the result, on an overlay of its own, so that what a checker
-leaves behind isn't part of the image.
+A store path with the directory `upper`, an overlay's upper side, which pyinfra works on. Each
+daemon's own checker looks at the result on an overlay that is thrown away, while the image is made
+of it already: that the checks are passed is a store path of its own, which a finished build has.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 from postolka import deployer
 from postolka.errors import Problem, ProblemsError
 from postolka.layers import clean
-from postolka.layers.context import writable
+from postolka.layers.context import PASSING_UPPER, writable
 from postolka.store import digest
 from pyinfra_deploys import server
 
@@ -25,17 +28,15 @@ if TYPE_CHECKING:
     from pyinfra_deploys.room import Room
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 3
+FORMAT = 4
 _TAIL_LINES = 10
 
 
 def configured(context: Context, lower: Sequence[Path]) -> Path:
     """Return the layer's store path, made on the trees `lower`, highest first.
 
-    Raises PostolkaError with the operation that failed, and ProblemsError with every file that a
-    daemon's checker doesn't like.
+    Raises PostolkaError with the operation that failed.
     """
-    rooms = server.all_rooms()
 
     def make(out: Path) -> None:
         context.progress("configuring the root")
@@ -43,32 +44,45 @@ def configured(context: Context, lower: Sequence[Path]) -> Path:
         upper = out / "upper"
         with writable(context, lower, upper) as root:
             deployer.apply(root, context.log, server.server, context.settings)
-        _check(context, rooms, [upper, *lower])
         clean.upper(upper, context.lock.source_date_epoch)
 
-    checks = [room.checks for room in rooms]
-    below = [str(path.parent.name) for path in lower]
-    key = digest(["configured", FORMAT, context.plan, checks, below])
+    key = digest(["configured", FORMAT, context.plan, _names(lower)])
     return context.store.realise("configured", key, make)
 
 
-def _check(context: Context, rooms: Sequence[Room], trees: Sequence[Path]) -> None:
-    scratch = context.work / "checks"
-    scratch.mkdir()
-    with writable(context, trees, scratch / "upper") as root:
-        problems = list(_problems(root, rooms))
-    if problems:
-        raise ProblemsError("checks of the configured root", problems)
+def checked(context: Context, trees: Sequence[Path]) -> Path:
+    """Return an empty store path, which is there once all checkers like `trees`, highest first.
+
+    Raises ProblemsError with every file that a daemon's checker doesn't like.
+    """
+    rooms = server.all_rooms()
+
+    def make(out: Path) -> None:
+        context.progress("checking what the root is configured to")
+        out.mkdir()
+        with writable(context, trees, out / "upper", PASSING_UPPER) as root:
+            problems = list(_problems(root, rooms))
+        if problems:
+            raise ProblemsError("checks of the configured root", problems)
+        shutil.rmtree(out / "upper")
+
+    key = digest(["checked", [room.checks for room in rooms], _names(trees)])
+    return context.store.realise("checked", key, make)
+
+
+def _names(trees: Sequence[Path]) -> list[str]:
+    return [path.parent.name for path in trees]
 
 
 def _problems(root: Path, rooms: Sequence[Room]) -> Iterator[Problem]:
     from pyinfra_deploys.connectors.rootfs import Root  # noqa: PLC0415 - imports pyinfra
 
-    for room in rooms:
-        for argv in room.checks:
-            done = Root(root).run(argv)
+    checks = [(room.name, argv) for room in rooms for argv in room.checks]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda check: Root(root).run(check[1]), checks)
+        for (name, argv), done in zip(checks, results, strict=True):
             if done.returncode:
                 lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
                 said = "".join(f"\n    | {line}" for line in lines[-_TAIL_LINES:])
                 text = f"exit status {done.returncode}: {shlex.join(argv)[:500]}{said}"
-                yield Problem(room.name, text)
+                yield Problem(name, text)

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from postolka.tools import Tools
     from pyinfra_deploys.settings import Settings
 
-#: No feature that would put into an upper directory what only this kernel, or this mount, can read.
 # volatile: no fsync(2) a file; the store writes a finished path out as a whole.
-OVERLAY_OPTIONS = "volatile,index=off,metacopy=off,redirect_dir=off,xino=off"
+_ANY_UPPER = "volatile,index=off,xino=off"
+#: No feature that would put into an upper directory what only this kernel, or this mount, can read.
+KEPT_UPPER = f"{_ANY_UPPER},metacopy=off,redirect_dir=off"
+#: A directory of the trees below is moved by its name, and not by copying all that is in it.
+PASSING_UPPER = f"{_ANY_UPPER},metacopy=on,redirect_dir=on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +63,19 @@ def merged(context: Context, lower: Sequence[Path]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writable(context: Context, lower: Sequence[Path], upper: Path) -> Iterator[Path]:
+def writable(
+    context: Context, lower: Sequence[Path], upper: Path, options: str = KEPT_UPPER
+) -> Iterator[Path]:
     """Mount the trees `lower`, highest first, with all changes going to the directory `upper`.
 
-    `upper` is made. It gets the mode and owner of the trees' own root.
+    `upper` is made. It gets the mode and owner of the trees' own root. `options`: KEPT_UPPER where
+    it is to be read later, without this mount.
     """
     upper.mkdir(mode=0o755)
     work = upper.with_name(f".{upper.name}.work")
     work.mkdir()
-    options = f"lowerdir={_joined(lower)},upperdir={upper},workdir={work},{OVERLAY_OPTIONS}"
-    with _mounted(context, options, lower) as path:
+    mounted = f"lowerdir={_joined(lower)},upperdir={upper},workdir={work},{options}"
+    with _mounted(context, mounted, lower) as path:
         yield path
     run(["rm", "-rf", str(work)])
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from postolka import __version__
 from postolka.instance.templates import attributes, environment
-from postolka.layers.context import writable
+from postolka.layers.context import PASSING_UPPER, writable
 from postolka.layers.inputs import BOOT, sources
 from postolka.run import run
 from postolka.store import digest
@@ -95,7 +95,7 @@ def image(context: Context, lower: Sequence[Path], *, name: str = "image") -> Pa
     def make(out: Path) -> None:
         context.progress("image: finishing the root")
         out.mkdir()
-        with writable(context, lower, out / "changes") as root:
+        with writable(context, lower, out / "changes", PASSING_UPPER) as root:
             finish(root, context)
             context.progress("image: writing the file system")
             _write_erofs(context, root, out, key)

@@ -1,7 +1,9 @@
 """All layers of an image in their order, as far as one needs the other; the rest side by side.
 
-    tools ──> policy ──> kernel ──> initrd ──┬──> image ──> disk
-      └─────> packages ──> configured ───────┘
+    tools ──> policy ──> kernel ──> initrd ────────────┐
+      │         └──────────┴───────────────┐           │
+      └─────> packages ──> configured ──┬──┴─> image ──┴──> disk
+                                        └───> checked
 
 Two processors are kept busy that way: the packages' scripts are one long single thread.
 """
@@ -12,11 +14,12 @@ import concurrent.futures
 import contextlib
 import os
 import signal
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postolka.layers import packages
-from postolka.layers.configured import configured
+from postolka.layers.configured import checked, configured
 from postolka.layers.disk import disk
 from postolka.layers.image import image
 from postolka.layers.initrd import initrd
@@ -25,10 +28,15 @@ from postolka.layers.policy import policy
 from pyinfra_deploys import server
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
     from postolka.layers.context import Context
+
+#: Of what is made beside the packages: it takes what they leave of the processors.
+_NICENESS = 10
+_RETRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,44 +54,59 @@ def realise(context: Context, *, with_disk: bool) -> Layers:
 
     The calling process must be the first of its process namespace, and alone in it.
     """
-    pool = concurrent.futures.ThreadPoolExecutor()
-    try:
-        root = pool.submit(_root, context)
-        beside = pool.submit(_beside, context, with_disk=with_disk)
-        futures: list[Future[object]] = [root, beside]  # type: ignore[list-item]
-        done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        (upper, base), (compiled, boot) = root.result(), beside.result()
-        made = None
-        if boot:
-            core, start = boot
-            lower = [upper, compiled, base, core / "root"]
-            made = disk(context, core, start, image(context, lower))
-    except BaseException:
-        _stop()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return Layers(root=(upper, compiled, base), disk=made)
+    futures: list[Future[Path]] = []
+
+    def begin(executor: Executor, layer: Callable[[], Path]) -> Future[Path]:
+        futures.append(executor.submit(layer))
+        return futures[-1]
+
+    with (
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        # One after the other: together they would take no less time.
+        concurrent.futures.ThreadPoolExecutor(
+            1, initializer=os.nice, initargs=(_NICENESS,)
+        ) as beside,
+    ):
+        try:
+            compiled = begin(beside, lambda: policy(context) / "upper")
+            base = begin(pool, lambda: _packages(context) / "root")
+            upper = begin(pool, lambda: configured(context, [base.result()]) / "upper")
+            begin(pool, lambda: checked(context, [upper.result(), base.result()]))
+            made = None
+            if with_disk:
+                core = begin(beside, lambda: kernel(context))
+                start = begin(beside, lambda: initrd(context, core.result()))
+
+                def whole() -> Path:
+                    own = [upper.result(), compiled.result(), base.result()]
+                    root = image(context, [*own, core.result() / "root"])
+                    return disk(context, core.result(), start.result(), root)
+
+                made = begin(pool, whole)
+            _wait(futures)
+        except BaseException:
+            for executor in (pool, beside):
+                executor.shutdown(wait=False, cancel_futures=True)
+            # Again and again: a thread that was between two tools starts the next one.
+            while not all(future.done() for future in futures):
+                _stop()
+                time.sleep(_RETRY_SECONDS)
+            raise
+    return Layers(
+        root=(upper.result(), compiled.result(), base.result()),
+        disk=made.result() if made else None,
+    )
 
 
-def _beside(context: Context, *, with_disk: bool) -> tuple[Path, tuple[Path, Path] | None]:
-    """Return the policy's tree, and for a disk the layers kernel and initrd.
-
-    One after the other: together they take no longer than the packages, which would have to share
-    a processor with them otherwise.
-    """
-    compiled = policy(context) / "upper"
-    if not with_disk:
-        return compiled, None
-    core = kernel(context)
-    return compiled, (core, initrd(context, core))
+def _wait(futures: Sequence[Future[Path]]) -> None:
+    """Wait until all are done, or raise what the first one that fails raised."""
+    done, _ = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+    for future in done:
+        future.result()
 
 
-def _root(context: Context) -> tuple[Path, Path]:
-    """Return the configured root's upper side and the packages' root below it."""
-    base = packages.realise(
+def _packages(context: Context) -> Path:
+    return packages.realise(
         context.lock,
         context.tools,
         server.users(),
@@ -93,7 +116,6 @@ def _root(context: Context) -> tuple[Path, Path]:
         log=context.log,
         progress=context.progress,
     )
-    return configured(context, [base / "root"]) / "upper", base / "root"
 
 
 def _stop() -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import deployer, home, trees
+from postolka import build, deployer, home, trees
 from postolka.derivation import GROUP_DATA
+from postolka.errors import ProblemsError
 from pyinfra_deploys import server, settings
 from pyinfra_deploys.connectors.rootfs import Root
+from tests import checkouts
+from tests.image.conftest import say
 from tests.image.overlay import mounted
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from postolka.build import Built
+    from postolka.lock import Lock
 
 
 @pytest.fixture(name="configured", scope="module")
@@ -67,9 +71,9 @@ def test_nothing_is_left_of_the_work(built: Built) -> None:
     assert left == []
 
 
-def test_nothing_is_younger_than_the_lock(built: Built, locked: object) -> None:
+def test_nothing_is_younger_than_the_lock(built: Built, locked: Lock) -> None:
     """No date of the builder's clock is in the layer."""
-    epoch = locked.source_date_epoch  # type: ignore[attr-defined]
+    epoch = locked.source_date_epoch
     young = [
         path
         for path in (built.root_layers[0], *built.root_layers[0].rglob("*"))
@@ -99,3 +103,21 @@ def test_it_knows_no_inode(built: Built) -> None:
         for name in os.listxattr(path, follow_symlinks=False)
     }
     assert {name for name in names if name.startswith("trusted.")} <= {"trusted.overlay.opaque"}
+
+
+def test_a_file_that_a_checker_refuses_makes_no_image(
+    disk: Built, locked: Lock, tmp_path: Path
+) -> None:
+    """The build names room, command and what it said, and ends while the image is being made."""
+    assert disk.path.exists()
+    checkout = checkouts.copy(tmp_path / "checkout", locked)
+    with (checkout / "pyinfra_deploys/ssh/rootfs/etc/ssh/sshd_config.d/10-postolka.conf.j2").open(
+        "a"
+    ) as file:
+        file.write("NoSuchWord yes\n")
+    with pytest.raises(ProblemsError) as caught:
+        build.realise(checkout, progress=say)
+    assert [problem.path for problem in caught.value.problems] == ["ssh"]
+    assert "NoSuchWord" in caught.value.problems[0].text
+    assert build.recall(checkout, want="root") is None
+    assert build.recall(checkout, want="disk") is None
