@@ -6,7 +6,6 @@ does to be faster it doesn't.
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from postolka.layers import repository
@@ -49,8 +48,3 @@ def install(lock: Lock, toolbox: Tools, debs: Debs, work: Path) -> None:
         writes={"/out": work / "out"},
         log=work / "mmdebstrap.log",
     )  # fmt: skip
-
-
-def remove(work: Path) -> None:
-    """Remove what was made."""
-    shutil.rmtree(work)
