@@ -169,7 +169,11 @@ def _size(store: Store, name: str) -> int:
     with contextlib.suppress(FileNotFoundError, ValueError):
         return int(stamp.read_text())
     path = store.root / name
-    size = sum(_allocated(below) for below in (path, *path.rglob("*")))
+    try:
+        size = sum(_allocated(below) for below in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        # Another build's end removes it at this moment.
+        return 0
     with contextlib.suppress(PermissionError):
         used = _used(store, name)
         stamp.parent.mkdir(exist_ok=True)

@@ -132,6 +132,14 @@ def test_generation_goes_with_its_layers(store: Store) -> None:
     assert collector.generations(store) == []
 
 
+def test_layer_that_another_process_has_removed_is_no_error(store: Store) -> None:
+    """Builds that end at once clean up at once: a path may go between a look and the next."""
+    layer, other = _layer(store, "configured"), _layer(store, "policy")
+    _generation(store, "golden", [layer, other])
+    store.remove(layer.name)
+    assert other.name in [name for name, _ in collector.collect(store)]
+
+
 def test_dry_run_removes_nothing(store: Store) -> None:
     """It only says what would go."""
     layer = _layer(store, "a")
