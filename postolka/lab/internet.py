@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -46,6 +45,7 @@ class Internet:
         self._services = Services(tools, directory / "log")
         self._keys = keys.Keys()
         self._serial = 0
+        self._zones: list[zones.Signed] = []
         self.nameless: frozenset[str] = frozenset()
         """Addresses that the next `refresh` gives no reverse name."""
         self._world = zones.read(world.ZONE.read_text(encoding="ascii"), where=world.ZONE.name)
@@ -103,7 +103,7 @@ class Internet:
         else:
             self._services.stop("dnsmasq")
         self._write_zones(rrsets)
-        self._rndc("reconfig")
+        # Of the configuration and of each zone whose file is newer.
         self._rndc("reload")
         self._services.wait("authority", self._is_published)
         # It must not remember what it heard before.
@@ -145,17 +145,19 @@ class Internet:
 
     def _write_zones(self, rrsets: Iterable[dns.rrset.RRset]) -> None:
         self._serial = max(int(time.time()), self._serial + 1)
+        known = {zone.name: zone for zone in self._zones}
         self._zones = zones.sign(
             zones.tree([*self._world, *rrsets], nameless=self.nameless),
             self._keys.of,
             serial=self._serial,
             inception=datetime.now(UTC) - _SKEW,
+            known=known,
         )
         place = self._place("authority")
-        shutil.rmtree(place / "zones", ignore_errors=True)
-        (place / "zones").mkdir()
+        (place / "zones").mkdir(exist_ok=True)
         for zone in self._zones:
-            (place / nameserver.file_name(zone)).write_text(zone.text, encoding="ascii")
+            if zone is not known.get(zone.name):
+                (place / nameserver.file_name(zone)).write_text(zone.text, encoding="ascii")
         conf = nameserver.authority(zones.by_view(self._zones), self._rndc_key)
         self._write("authority", "named.conf", conf)
         self._write("authority", "rndc.conf", nameserver.rndc(self._rndc_key))
@@ -171,12 +173,13 @@ class Internet:
         self._services.call(self.router, argv, {_INSIDE: self._place("authority")})
 
     def _is_published(self) -> bool:
-        """Whether every zone is served in its newest form."""
+        """Whether every zone is served in its newest form; those that stayed are."""
         try:
             return all(
                 str(self._serial) in self._answer(server, zone.name, "SOA")
                 for zone in self._zones
                 for server in (nameserver.ADDRESSES[zone.view].ipv4,)
+                if zone.serial == self._serial
             )
         except PostolkaError:
             return False

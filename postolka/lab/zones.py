@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
@@ -41,6 +42,7 @@ TTL_SECONDS = 300
 #: An absent name is asked for again soon: its machine may just be joining (RFC 2308, 5).
 NEGATIVE_TTL_SECONDS = 1
 _LIFETIME_SECONDS = 30 * 86400
+_FRESH = timedelta(days=1)
 _ARPA = dns.name.from_text("arpa.")
 _REVERSE_LABELS = {4: 1, 6: 16}
 _SERVERS: Mapping[View, world.Host] = {
@@ -69,6 +71,10 @@ class Signed:
     """With the final dot."""
     view: View
     text: str
+    serial: int
+    inception: datetime
+    content: tuple[str, ...]
+    """What was signed: its records without the SOA."""
 
 
 def read(text: str, *, where: str) -> list[dns.rrset.RRset]:
@@ -108,24 +114,36 @@ def tree(rrsets: Iterable[dns.rrset.RRset], *, nameless: Collection[str] = ()) -
 
 
 def sign(
-    zone: Zone, key_of: Callable[[str], ZoneKey], *, serial: int, inception: datetime
+    zone: Zone,
+    key_of: Callable[[str], ZoneKey],
+    *,
+    serial: int,
+    inception: datetime,
+    known: Mapping[str, Signed] | None = None,
 ) -> list[Signed]:
-    """Sign `zone` and everything below it; the signatures hold for 30 days."""
+    """Sign `zone` and everything below it; the signatures hold for 30 days.
+
+    A zone that was signed in the last day (`known`, by name) and hasn't changed stays as it is.
+    """
     signed = []
     delegations = []
     for child in sorted(zone.children, key=lambda child: child.name):
-        signed += sign(child, key_of, serial=serial, inception=inception)
+        signed += sign(child, key_of, serial=serial, inception=inception, known=known)
         dnskey = key_of(child.name.to_text()).dnskey
         delegations += [_ns(child.name, child.view), _ds(child.name, dnskey)]
     # Not the key that the zone above vouches for, where a zone is to be bogus.
     lie = "not " if zone.name.to_text() == f"{world.BOGUS}." else ""
     key = key_of(f"{lie}{zone.name.to_text()}")
+    rrsets = [_ns(zone.name, zone.view), *zone.rrsets, *delegations, *_glue(zone)]
+    content = tuple(rrset.to_text() for rrset in rrsets)
+    before = (known or {}).get(zone.name.to_text())
+    if before and before.content == content and inception - before.inception < _FRESH:
+        return [before, *signed]
     made = dns.zone.Zone(zone.name, relativize=False)
     server = _SERVERS[zone.view]
     soa = f"{server.name}. hostmaster.{server.name}. {serial} 3600 600 86400 {NEGATIVE_TTL_SECONDS}"
-    own = [_rrset(zone.name, "SOA", soa), _ns(zone.name, zone.view)]
     with made.writer() as writer:
-        for rrset in (*own, *zone.rrsets, *delegations, *_glue(zone)):
+        for rrset in (_rrset(zone.name, "SOA", soa), *rrsets):
             writer.add(rrset.name, rrset)
     dns.dnssec.sign_zone(
         made,
@@ -133,7 +151,8 @@ def sign(
         inception=inception,
         lifetime=_LIFETIME_SECONDS,
     )
-    return [Signed(zone.name.to_text(), zone.view, made.to_text(relativize=False)), *signed]
+    made_text = made.to_text(relativize=False)
+    return [Signed(zone.name.to_text(), zone.view, made_text, serial, inception, content), *signed]
 
 
 def addresses(rrsets: Iterable[dns.rrset.RRset], name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import smtplib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dns.dnssec
@@ -113,6 +113,26 @@ def test_nameless_address_has_no_reverse_name() -> None:
     names = [zone.name for zone in made]
     assert "113.0.203.in-addr.arpa." in names
     assert not any(name.endswith("ip6.arpa.") for name in names)
+
+
+def test_zone_that_has_not_changed_stays_as_it_is() -> None:
+    """Another record signs its own zone anew; after a day each is, before signatures run out."""
+    made, now = keys.Keys(), datetime.now(UTC)
+
+    def sign(text: str, serial: int, when: datetime, *before: zones.Signed) -> list[zones.Signed]:
+        tree = zones.tree(zones.read(text, where="test"))
+        known = {zone.name: zone for zone in before}
+        return zones.sign(tree, made.of, serial=serial, inception=when, known=known)
+
+    first = sign("a.test. 300 IN TXT a\nb.test. 300 IN TXT b\n", 7, now)
+    second = sign("a.test. 300 IN TXT a\nb.test. 300 IN TXT c\n", 8, now, *first)
+    assert [zone.name for zone in second] == [zone.name for zone in first]
+    assert [zone.name for zone in second if zone not in first] == ["b.test."]
+    assert next(zone for zone in second if zone.name == "b.test.").serial == 8
+    later = sign(
+        "a.test. 300 IN TXT a\nb.test. 300 IN TXT c\n", 9, now + timedelta(days=1), *second
+    )
+    assert {zone.serial for zone in later} == {9}
 
 
 def test_bad_zone_is_told_by_its_name() -> None:
