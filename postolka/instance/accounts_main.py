@@ -102,7 +102,7 @@ def _with_password(found: Accounts, arguments: argparse.Namespace) -> None:
 
 def _ports() -> list[dict[str, Any]]:
     """Return what a mail client asks for: protocol, port and security."""
-    from postolka.instance.agent import load_house  # noqa: PLC0415
+    from postolka.instance.house import load_house  # noqa: PLC0415
 
     by_name = {port["name"]: port for port in load_house(Paths())["ports"]}
     return [

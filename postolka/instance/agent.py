@@ -13,9 +13,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from postolka.errors import PostolkaError, Problem, ProblemsError
+from postolka.errors import Problem, ProblemsError
 from postolka.instance import certificate, files, machine
 from postolka.instance.choice import choose
+from postolka.instance.house import load_house
 from postolka.instance.render import render
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from postolka.instance.paths import Paths
     from postolka.instance.system import System
 
-_HOUSE_FORMAT = 1
 #: Of the room nftables.
 _FLOWS = "/etc/postolka/flows.nft"
 
@@ -50,14 +50,6 @@ class Report:
             "hostname": self.instance.hostname if self.instance else None,
             "problems": [{"path": item.path, "text": item.text} for item in self.problems],
         }
-
-
-def load_house(paths: Paths) -> dict[str, Any]:
-    """Return the image's manifest. Raises PostolkaError for one of another form."""
-    house: dict[str, Any] = json.loads(paths.house.read_bytes())
-    if house.get("format") != _HOUSE_FORMAT:
-        raise PostolkaError(str(paths.house), f"has format {house.get('format')!r}, not 1")
-    return house
 
 
 def boot(paths: Paths, system: System) -> Report:

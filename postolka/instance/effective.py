@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import PostolkaError
-from postolka.instance.agent import load_house
+from postolka.instance.house import load_house
 from postolka.instance.parse import parse
 from postolka.instance.secret import Secret
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka.instance.agent import load_house
+from postolka.instance.house import load_house
 from postolka.instance.paths import Paths
 
 if TYPE_CHECKING:

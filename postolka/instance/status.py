@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from postolka.errors import Problem
-from postolka.instance import agent, firewall, health, units
+from postolka.instance import firewall, health, units
+from postolka.instance.house import load_house
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,7 @@ class Status:
 
 def read(paths: Paths, *, for_people: bool = False) -> Status:
     """Look at the machine; for people with warnings, which may take seconds, and the firewall."""
-    house = agent.load_house(paths)
+    house = load_house(paths)
     report = _report(paths)
     is_configured = paths.configured.exists()
     found = units.states(
