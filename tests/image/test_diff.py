@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="own_home")
 def _own_home(tmp_path: Path, debs: Debs, built: Built, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a home with the machine's packages and costly layers, and no root of an image."""
+    """Return a home with the machine's packages and layers, and no root of an image."""
     assert built.path.exists()
-    homes.fill(tmp_path / "home", debs, homes.COSTLY)
+    homes.fill(tmp_path / "home", debs, (*homes.COSTLY, "configured"))
     monkeypatch.setenv("POSTOLKA_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from postolka import home, lock, trees
 from postolka.layers import accounts, clean, packages, standins
 from postolka.store import Store
@@ -18,8 +20,6 @@ from tests.image.processes import mounts_below, running_with, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from postolka.debs import Debs
     from postolka.lock import Lock
@@ -147,6 +147,7 @@ def _again(locked: Lock, toolbox: Tools, debs: Debs, where: Path) -> Path:
     )
 
 
+@pytest.mark.soak
 def test_an_independent_build_is_identical(  # noqa: PLR0913, PLR0917
     toolbox: Tools,
     locked: Lock,

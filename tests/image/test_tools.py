@@ -27,6 +27,7 @@ def _sh(toolbox: Tools, script: str) -> str:
     return toolbox.run(["sh", "-c", script]).decode()
 
 
+@pytest.mark.soak
 def test_an_independent_root_is_identical(
     toolbox: Tools, locked: Lock, debs: Debs, tmp_path: Path
 ) -> None:
