@@ -39,14 +39,6 @@ def _body(message: bytes) -> bytes:
     return message.partition(b"\r\n\r\n")[2]
 
 
-@pytest.mark.parametrize(
-    "check", [check for _, check in acceptance.CHECKS], ids=[name for name, _ in acceptance.CHECKS]
-)
-def test_acceptance(subject: Subject, check: Callable[[Subject], str]) -> None:
-    """Each check that an image has to pass holds for its root in a container."""
-    assert check(subject)
-
-
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_stranger_without_a_name_is_heard(subject: Subject, alice: Login, number: int) -> None:
     """Neither a client's missing PTR nor its odd HELO is a reason to refuse (RFC 5321, 4.1.4)."""
