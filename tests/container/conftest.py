@@ -7,12 +7,13 @@ import itertools
 import json
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, build, container, identity, machines, mailclient
+from postolka import acceptance, build, container, identity, mailclient
 from postolka.instance import document, firewall
 from postolka.lab import client, world
 from pyinfra_deploys import server
@@ -34,6 +35,11 @@ DOMAIN = "example.test"
 #: A boot beside other work.
 BOOT_SECONDS = 120
 _numbers = itertools.count(1)
+#: A login costs more than most commands do: those that follow each other share one.
+_ONE_LOGIN = (
+    *("-o", "ControlMaster=auto", "-o", "ControlPersist=20"),
+    *("-o", f"ControlPath={tempfile.gettempdir()}/postolka-ssh-%C"),
+)
 _EXPLANATION = (
     "sudo journalctl --quiet --facility=mail --lines=200 --output=short-precise; sudo postqueue -p"
 )
@@ -83,7 +89,7 @@ class Boots:
 
 
 def running(request: container.Request) -> AbstractContextManager[Machine]:
-    """Start a machine whatever it will report, and stop it at the end."""
+    """Start a machine whatever it will report, and take its power at the end."""
     return started.running("container", container.start, request)
 
 
@@ -120,8 +126,9 @@ def with_data(instance: Instance, more: str) -> bytes:
 
 def ssh(machine: Machine, command: str, *, timeout_seconds: float = 60) -> str:
     """Run a shell command on the machine and return its output; fails as the command does."""
+    program, *words = machine.ssh()
     done = subprocess.run(
-        [*machine.ssh(), command],
+        [program, *_ONE_LOGIN, *words, command],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -203,7 +210,7 @@ def machine(boots: Boots, instance: Instance) -> Iterator[Machine]:
     """Boot the server that all tests share."""
     machine = container.run(boots.request(instance))
     yield machine
-    machines.stop(machine.name)
+    started.drop(machine.name)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import home, machines
+from tests import started
 from tests.container.conftest import Instance, new_instance, tcp_ports
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _own_home(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("POSTOLKA_HOME", str(own))
     yield
     for machine in machines.running():
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 @pytest.fixture

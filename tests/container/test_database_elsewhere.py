@@ -15,6 +15,7 @@ import pytest
 from postolka import acceptance, container, machines, namespace
 from postolka.lab import services, world
 from postolka.run import ENVIRONMENT, run
+from tests import started
 from tests.container.conftest import counters, new_instance, ssh
 from tests.image.overlay import mounted
 
@@ -163,4 +164,4 @@ def test_every_daemon_uses_a_database_elsewhere(
         subject = acceptance.subject(machine, boots.lab, instance.directory)
         acceptance.run(subject, lambda _promise, _seen: None)
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)

@@ -13,6 +13,7 @@ import pytest
 from postolka import acceptance, container, machines, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
+from tests import started
 from tests.container import managesieve
 from tests.container.conftest import new_instance, ssh, stopped
 from tests.container.managesieve import deliver
@@ -107,7 +108,7 @@ def test_new_database_passwords_take_effect(boots: Boots, tmp_path: Path) -> Non
         assert "Access denied for user" not in said
         _check_old_passwords(machine, before)
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 def _check_old_passwords(machine: Machine, before: bytes) -> None:

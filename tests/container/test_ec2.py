@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import console, container, machines
+from tests import started
 from tests.container import metadata
 from tests.container.conftest import Boots, new_instance, ssh
 from tests.container.inner import init
@@ -39,7 +40,7 @@ def ec2(boots: Boots, tmp_path: Path) -> Iterator[Machine]:
     with subprocess.Popen([*enter, *server], stderr=subprocess.DEVNULL) as serving:
         yield machine
         serving.kill()
-    machines.stop(machine.name)
+    started.drop(machine.name)
 
 
 def test_instance_on_ec2_is_served_by_its_metadata(ec2: Machine) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, machines, mailclient
+from postolka import acceptance, container, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from pyinfra_deploys import room, server
 from pyinfra_deploys.settings import Settings
+from tests import started
 from tests.container.conftest import new_instance, ssh
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_full_disk_defers_and_loses_nothing(boots: Boots, tmp_path: Path) -> Non
             _check_no_space(machine, subject)
             assert acceptance.receive(subject)
         finally:
-            machines.stop(machine.name)
+            started.drop(machine.name)
 
 
 def _send(subject: Subject) -> str:

@@ -7,10 +7,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-import pytest
-
 from postolka import acceptance, console, container, machines, mailclient
-from postolka.errors import PostolkaError
 from postolka.lab import world
 from tests import started
 from tests.container.conftest import BOOT_SECONDS, Boots, new_instance, running, ssh, tcp_ports
@@ -56,7 +53,7 @@ def test_machine_without_data_is_ssh_only(boots: Boots) -> None:
         assert [port for port in tcp_ports() if port != 22 and _is_open(machine, port)] == []
         assert "none yet" in ssh(machine, "sudo postolka-instance status; true")
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 def test_wrong_data_are_told_all_at_once(boots: Boots, tmp_path: Path) -> None:
@@ -74,16 +71,6 @@ def test_wrong_data_are_told_all_at_once(boots: Boots, tmp_path: Path) -> None:
         assert _is_open(machine, 22)
 
 
-def test_run_fails_and_leaves_nothing_with_wrong_data(boots: Boots, tmp_path: Path) -> None:
-    """`container run` reports the problems as its error."""
-    instance = new_instance(tmp_path / "files")
-    broken = instance.user_data.replace(b"algorithm: rsa", b"algorithm: rot13")
-    request = boots.request(instance, user_data=broken)
-    with pytest.raises(PostolkaError, match=r"(?s)waiting.*algorithm"):
-        container.run(request)
-    assert request.name not in {machine.name for machine in machines.running()}
-
-
 def test_mail_survives_a_reboot(boots: Boots, tmp_path: Path) -> None:
     """What was acknowledged is there after a reboot, and the machine is the same one."""
     instance = new_instance(tmp_path / "files", domain="reboot.test")
@@ -99,7 +86,7 @@ def test_mail_survives_a_reboot(boots: Boots, tmp_path: Path) -> None:
         assert mailclient.wait_for(subject.server, subject.first, mark) == before
         assert acceptance.receive(subject)
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 def _message_id(message: bytes) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, machines, mailclient
+from postolka import acceptance, container, mailclient
 from postolka.lab import post
+from tests import started
 from tests.container.conftest import new_instance, ssh
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def booted(
     try:
         yield machine, acceptance.subject(machine, boots.lab, directory), addresses
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 def test_machine_has_the_networks_addresses_only(

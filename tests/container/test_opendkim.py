@@ -16,6 +16,7 @@ from postolka.lab import post, world
 from postolka.mailclient import Login
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
+from tests import started
 from tests.container.conftest import Instance
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def two(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]
         )
     finally:
         if machine.name in {running.name for running in machines.running()}:
-            machines.stop(machine.name)
+            started.drop(machine.name)
 
 
 def _rotate(instance: Instance) -> None:
@@ -143,7 +144,7 @@ def test_keys_are_replaced_without_a_failing_signature(two: Two, boots: Boots) -
             assert _signed_by(lab, _send(subject, login), domain) <= coming
             assert _signed_by(lab, before[domain], domain) <= old
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
     _rotate(instance)
     assert _selectors(instance, "active") == coming
     lab.publish("two", instance.zone)

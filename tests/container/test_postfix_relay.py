@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, machines, mailclient
+from postolka import acceptance, container, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, sink, world
+from tests import started
 from tests.container.conftest import counters, new_instance, ssh, with_data
 from tests.container.outgoing import fate
 
@@ -53,7 +54,7 @@ def booted(
     boots.lab.publish("relays", "".join(hosts))
     machine = container.run(boots.request(instance, user_data=with_data(instance, _DATA)))
     yield machine, acceptance.subject(machine, boots.lab, instance.directory)
-    machines.stop(machine.name)
+    started.drop(machine.name)
     boots.lab.publish("relays", "")
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, machines, mailclient
+from postolka import acceptance, container, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
+from tests import started
 from tests.container.conftest import new_instance, ssh, with_data
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def booted(
     boots.lab.publish("lists", _zone())
     machine = container.run(boots.request(instance, user_data=with_data(instance, _DATA)))
     yield machine, acceptance.subject(machine, boots.lab, instance.directory)
-    machines.stop(machine.name)
+    started.drop(machine.name)
     boots.lab.publish("lists", "")
 
 

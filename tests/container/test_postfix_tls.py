@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, machines, mailclient
+from postolka import acceptance, container, mailclient
 from postolka.acceptance import compose
 from postolka.lab import mtasts, post, tls, world
+from tests import started
 from tests.container.conftest import new_instance, ssh, stopped, with_data
 from tests.container.outgoing import fate
 
@@ -73,7 +74,7 @@ def booted(
     boots.lab.publish("tls", _zone(post.sink_key(boots.lab)))
     machine = container.run(boots.request(instance, user_data=with_data(instance, data)))
     yield machine, acceptance.subject(machine, boots.lab, instance.directory)
-    machines.stop(machine.name)
+    started.drop(machine.name)
     boots.lab.publish("tls", "")
 
 

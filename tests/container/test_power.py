@@ -38,7 +38,7 @@ def test_power_cut_in_the_first_boot_is_survived(
         assert acceptance.receive(subject)
         _log_in(machine, subject.first)
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,13 @@ from postolka import (
     build,
     container,
     derivation,
-    machines,
     mailclient,
     namespace,
 )
 from postolka.acceptance import compose
 from postolka.lab import post, spam, world
 from pyinfra_deploys import server, settings
-from tests import checkouts
+from tests import checkouts, started
 from tests.container import senders
 from tests.container.conftest import Boots, new_instance, ssh
 from tests.container.senders import BANK, CLUB
@@ -82,7 +81,7 @@ def lean(
     senders.publish(boots.lab)
     machine = container.run(request)
     yield machine, acceptance.subject(machine, boots.lab, instance.directory)
-    machines.stop(machine.name)
+    started.drop(machine.name)
 
 
 def _bring(subject: Subject, mail: bytes, *, number: int = 0, sender: str = world.STRANGER) -> None:
@@ -230,7 +229,7 @@ def patient(
         request = _boots(boots, directory / "checkout", _PATIENT).request(instance, user_data=data)
         machine = container.run(request)
         yield machine, acceptance.subject(machine, lab, instance.directory)
-        machines.stop(machine.name)
+        started.drop(machine.name)
     finally:
         lab.silence()
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from postolka import acceptance, container, machines, mailclient
+from postolka import acceptance, container, mailclient
 from postolka.lab import post, world
+from tests import started
 from tests.container import senders
 from tests.container.conftest import new_instance, sql, ssh
 from tests.container.managesieve import filtering
@@ -43,7 +44,7 @@ def pair(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pai
         yield found
     finally:
         for machine, _ in found.values():
-            machines.stop(machine.name)
+            started.drop(machine.name)
 
 
 @pytest.mark.parametrize(
