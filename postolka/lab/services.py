@@ -5,6 +5,7 @@ They come from the lab's locked root, run in a namespace of the lab, and die wit
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from postolka import namespace
 from postolka.errors import PostolkaError
-from postolka.processes import environment
+from postolka.processes import Process, environment, wait_for_end
 from postolka.run import ENVIRONMENT, run
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _UNTIL_WE_DIE = ("setpriv", "--pdeathsig", "KILL", "--")
 _POLL_SECONDS = 0.05
+_STOP_SECONDS = 10.0
 _TAIL_LINES = 20
 
 
@@ -69,8 +71,13 @@ class Services:
         """Kill a service, if it runs: none of them has anything to lose."""
         if name in self._running:
             _, process = self._running.pop(name)
+            started: list[Process] = []
+            with contextlib.suppress(ProcessLookupError):
+                started = Process.of(process.pid).descendants()
             process.kill()
             process.wait()
+            # What it started dies of that, a little later, and answers until then.
+            wait_for_end(started, _STOP_SECONDS)
 
     def stop_all(self) -> None:
         """Kill every service."""
