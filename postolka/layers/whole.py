@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from postolka.layers.context import Context
 
 #: Of what is made beside the packages: it takes what they leave of the processors.
-_NICENESS = 10
+_NICENESS = 5
 _RETRY_SECONDS = 0.1
 
 
