@@ -1,4 +1,4 @@
-"""The step that every room's deploy takes: install its tree, then enable its units.
+"""The step that every room's deploy takes: install its tree.
 
 pyinfra costs half a second to import, and a room is mostly read for its data (the lock, the
 firewall, a VM's ports). So it is imported when a deploy is called, never when a room is.
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyinfra_deploys.room import read
-from pyinfra_deploys.room import units as units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,17 +48,15 @@ def deploy(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def install(package: str, settings: Settings, *, extra: Mapping[str, bytes] | None = None) -> None:
-    """Install the tree of the room `package` (its `__name__`) and enable its units.
+    """Install the tree of the room `package` (its `__name__`).
 
     `extra` maps more absolute paths in the image to their bytes. Everything is rendered here and
     now, so that a mistake in a template is known before anything is done.
     """
     from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
-    from pyinfra_deploys.operations import tree, units  # noqa: PLC0415 - see above
+    from pyinfra_deploys.operations import tree  # noqa: PLC0415 - see above
     from pyinfra_deploys.tree import entries  # noqa: PLC0415 - see above
 
     room = read(sys.modules[package])
     files = entries(room, settings, server.house(settings), extra or {})
     tree.install(name="Install files", entries=files)
-    wanted = [unit.name for unit in units_of((room,), settings)]
-    units.enabled(name="Enable units", units=wanted, masked=list(room.masked))

@@ -70,7 +70,7 @@ def packages(settings: Settings) -> None:
     facts = server.all_rooms()
     accounts.present(name="Make accounts", users=server.users())
     tree.install(name="Hold services back", entries=gates(facts, settings))
-    units.enabled(name="Mask the unwanted", units=[], masked=_masked())
+    units.enabled(name="Mask the unwanted", units=[], masked=server.masked())
     debconf.answered(name="Answer questions", lines=[line for r in facts for line in r.debconf])
     apt.packages(
         name="Install packages",
@@ -93,8 +93,4 @@ def machine(settings: Settings, instance: bytes | None = None) -> None:
         entry = Entry(path=_INSTANCE, mode="0600", content=instance)
         tree.install(name="Put instance data", entries=[entry])
     wanted = [unit.name for unit in rooms.units(server.all_rooms(), settings)]
-    units.running(name="Start everything", units=wanted, stopped=_masked())
-
-
-def _masked() -> list[str]:
-    return [unit for room in server.all_rooms() for unit in room.masked]
+    units.running(name="Start everything", units=wanted, stopped=server.masked())

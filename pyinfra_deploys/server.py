@@ -96,6 +96,11 @@ def public_tcp_ports(settings: Settings) -> list[int]:
     return [p.number for p in ports(settings) if p.is_public and p.protocol == "tcp"]
 
 
+def masked() -> list[str]:
+    """Return the packages' units that no room wants."""
+    return [unit for room in all_rooms() for unit in room.masked]
+
+
 def house(settings: Settings) -> dict[str, Any]:
     """Return the image's manifest: every fact of the rooms that is read at bake or at boot.
 
@@ -123,6 +128,12 @@ def house(settings: Settings) -> dict[str, Any]:
 @deploy("Server")
 def server(settings: Settings) -> None:
     """Install every room. The packages and the accounts must be there already."""
+    from pyinfra_deploys.operations import units  # noqa: PLC0415 - imports pyinfra
+
     for module in ROOMS:
         name = module.__name__.rpartition(".")[2]
         getattr(module, name)(settings)
+    facts = all_rooms()
+    # Once for all: what a command costs in a root is mostly entering it.
+    wanted = [unit.name for unit in rooms.units(facts, settings)]
+    units.enabled(name="Enable units", units=wanted, masked=masked())
