@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 DOMAIN = "example.test"
 #: A boot beside other work.
 BOOT_SECONDS = 120
+#: On an emulated machine amavis needs minutes to start or to reload.
+COMMAND_SECONDS = 600
 _numbers = itertools.count(1)
 #: A login costs more than most commands do: those that follow each other share one.
 _ONE_LOGIN = (
@@ -124,7 +126,7 @@ def with_data(instance: Instance, more: str) -> bytes:
     return instance.user_data.replace(old, old.rstrip(b"\n") + f"\n{more}".encode("ascii"))
 
 
-def ssh(machine: Machine, command: str, *, timeout_seconds: float = 60) -> str:
+def ssh(machine: Machine, command: str, *, timeout_seconds: float = COMMAND_SECONDS) -> str:
     """Run a shell command on the machine and return its output; fails as the command does."""
     program, *words = machine.ssh()
     done = subprocess.run(

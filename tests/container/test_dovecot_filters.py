@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
-_WAIT_SECONDS = 30
+_WAIT_SECONDS = 120
 
 
 def _mail(recipient: str, line: str = "A mail", **fields: str) -> EmailMessage:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from postolka.mailclient import Login
 
 _PROGRAM = "/usr/libexec/postolka/learn"
-_LEARNT_SECONDS = 60
+_LEARNT_SECONDS = 240
 #: Far longer than a mail takes that is only put down to be learnt later.
 _MOVE_SECONDS = 5
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KIB = 1024
 _LIMIT_KIB = 1024
 #: Dovecot writes `quota2` ten seconds after a change in a mailbox that is open.
-_WRITTEN_SECONDS = 30
+_WRITTEN_SECONDS = 120
 
 
 @contextmanager

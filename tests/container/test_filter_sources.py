@@ -12,7 +12,7 @@ import pytest
 from postolka import acceptance, container, machines, mailclient
 from postolka.acceptance import compose
 from postolka.lab import mirror, post, spam, updates, world
-from tests.container.conftest import new_instance, ssh, stopped
+from tests.container.conftest import COMMAND_SECONDS, new_instance, ssh, stopped
 from tests.container.test_filters import gtube, quarantined, settle
 from tests.container.updates import SIGNATURE, SIGNATURES, VIRUS, user_data
 
@@ -126,7 +126,7 @@ def _uid(client: imaplib.IMAP4, number: str) -> str:
 
 
 def _wait_for(machine: Machine, wanted: dict[str, int]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + COMMAND_SECONDS
     while (now := _learnt(machine)) != wanted:
         assert time.monotonic() < deadline, now
         time.sleep(1)
@@ -153,7 +153,7 @@ def test_operator_releases_what_was_kept(subject: Subject, machine: Machine, bob
     assert mailclient.wait_for(subject.server, bob, mail["Message-ID"])
     before = _learnt(machine)
     ssh(machine, f"sudo postolka-instance quarantine learn {identifier} ham")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + COMMAND_SECONDS
     while _learnt(machine) == before:
         assert time.monotonic() < deadline
         time.sleep(1)
@@ -207,7 +207,7 @@ def test_new_rules_count_at_once(updated: tuple[Machine, Subject], lab: Lab) -> 
     updates.rules(
         lab, b"body LAB_KESTREL /kestrel/\nscore LAB_KESTREL 2.5\ndescribe LAB_KESTREL x\n"
     )
-    ssh(machine, "sudo systemctl start spam-rules.service", timeout_seconds=120)
+    ssh(machine, "sudo systemctl start spam-rules.service")
     mail = compose(world.STRANGER, [subject.first.address], "A bird")
     mail.set_content("There is a kestrel on the post office.\n")
     status = _arrives(subject, mail)
@@ -216,7 +216,7 @@ def test_new_rules_count_at_once(updated: tuple[Machine, Subject], lab: Lab) -> 
     assert "RDNS_NONE=" in status
     assert ssh(machine, "sudo ls /var/lib/spamassassin/sa-update-keys").split()
     before = _state_changed(machine)
-    ssh(machine, "sudo systemctl start spam-rules.service", timeout_seconds=120)
+    ssh(machine, "sudo systemctl start spam-rules.service")
     assert _state_changed(machine) == before
 
 
@@ -227,7 +227,7 @@ def test_rules_by_another_key_are_refused(updated: tuple[Machine, Subject], lab:
     signature = lab.directory / mirror.DIRECTORY / f"{version}.tar.gz.asc"
     signature.write_bytes(b"no signature\n")
     before = _state_changed(machine)
-    ssh(machine, "sudo systemctl start spam-rules.service || true", timeout_seconds=120)
+    ssh(machine, "sudo systemctl start spam-rules.service || true")
     assert "99" not in ssh(machine, "sudo cat /var/lib/spamassassin/*/rules_example/lab.cf")
     assert _state_changed(machine) == before
     ssh(machine, "sudo systemctl stop spam-rules.service")
@@ -238,7 +238,7 @@ def test_fetched_signatures_count_at_once(updated: tuple[Machine, Subject], lab:
     """They are loaded, mail is no longer marked, and status warns no more."""
     machine, subject = updated
     updates.signatures(lab, SIGNATURES, SIGNATURE)
-    ssh(machine, "sudo systemctl start clamav-signatures.service", timeout_seconds=120)
+    ssh(machine, "sudo systemctl start clamav-signatures.service")
     assert "virus signatures" not in ssh(machine, "sudo postolka-instance status || true")
     mail = compose(world.STRANGER, [subject.first.address], "Infected")
     mail.add_attachment(VIRUS, maintype="application", subtype="octet-stream", filename="a.bin")

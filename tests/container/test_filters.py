@@ -12,7 +12,7 @@ import pytest
 from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import meanwhile, sql, ssh, stopped
+from tests.container.conftest import COMMAND_SECONDS, meanwhile, sql, ssh, stopped
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -52,7 +52,7 @@ def gtube(sender: str, recipient: str) -> EmailMessage:
 
 def quarantined(machine: Machine, mark: str) -> str:
     """Return the quarantined mail with that Message-ID, once it is there; empty: it never was."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + COMMAND_SECONDS
     files = f"find {_QUARANTINE} -type f -exec zgrep -lF {mark!r} {{}} +"
     look = f'sudo sh -c "{files} | xargs -r zcat"'
     while not (found := ssh(machine, look)) and time.monotonic() < deadline:
@@ -66,7 +66,7 @@ def is_idle(machine: Machine) -> bool:
 
 def settle(machine: Machine) -> None:
     """Wait until no mail is under way."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + COMMAND_SECONDS
     while not is_idle(machine):
         assert time.monotonic() < deadline, ssh(machine, "sudo postqueue -p")
         time.sleep(0.2)
@@ -213,7 +213,9 @@ def test_mail_as_large_as_may_be_arrives(subject: Subject, alice: Login) -> None
                 break
     else:
         pytest.fail("Postfix takes nothing near its limit")
-    got = mailclient.wait_for(subject.server, alice, mail["Message-ID"], timeout_seconds=120)
+    got = mailclient.wait_for(
+        subject.server, alice, mail["Message-ID"], timeout_seconds=COMMAND_SECONDS
+    )
     assert got.endswith(line)
     assert "X-Spam-Score" in message_from_bytes(got.partition(b"\r\n\r\n")[0], policy=policy.SMTP)
 
@@ -239,7 +241,7 @@ def test_mail_waits_for_the_filter(
             ssh(machine, "sleep 1")
             assert "127.0.0.1" in ssh(machine, "sudo postqueue -p")
             assert mailclient.read(subject.server, alice, mail["Message-ID"]) is None
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + COMMAND_SECONDS
     while not is_idle(machine) and time.monotonic() < deadline:
         ssh(machine, "sudo postqueue -f; sleep 2")
     assert mailclient.wait_for(subject.server, alice, mail["Message-ID"])
@@ -262,7 +264,7 @@ def test_filter_that_starts_again_puts_nothing_off(
     mail = compose(world.STRANGER, [alice.address], "In between")
     ssh(machine, f"{harm} </dev/null >/dev/null 2>&1")
     _from_stranger(subject, mail, alice.address)
-    mailclient.wait_for(subject.server, alice, mail["Message-ID"], timeout_seconds=120)
+    mailclient.wait_for(subject.server, alice, mail["Message-ID"], timeout_seconds=COMMAND_SECONDS)
 
 
 def test_reload_ends_when_the_filter_has_read_its_settings(machine: Machine) -> None:
