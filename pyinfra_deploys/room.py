@@ -11,6 +11,8 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     STATE      directories that outlive the image                           tuple[State, ...]
     FILES      owner and mode of files that aren't root's 0644              dict[str, Attributes]
     CHECKS     commands (argv), run in the root at bake, that check its files  tuple[argv, ...]
+    READERS    units that read what is rendered at boot                     tuple[Reader, ...]
+    CHECKERS   commands (argv) with something to say about a mistake there  tuple[argv, ...]
     EFFECTIVE  commands (argv) that show the configuration on the machine   tuple[argv, ...]
     MASKED     units of its packages that must never start                  tuple[str, ...]
 
@@ -99,6 +101,16 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A unit that is told when what it has read was rendered anew, without a boot."""
+
+    unit: str
+    """Reloaded if it can be, else restarted. Empty: what reads them starts afresh each time."""
+    files: tuple[str, ...]
+    """Paths of files, or of directories with all below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """A directory on the state partition."""
 
@@ -130,6 +142,8 @@ class Room:
     state: tuple[State, ...] = ()
     files: Mapping[str, Attributes] = field(default_factory=dict)
     checks: tuple[tuple[str, ...], ...] = ()
+    readers: tuple[Reader, ...] = ()
+    checkers: tuple[tuple[str, ...], ...] = ()
     effective: tuple[tuple[str, ...], ...] = ()
     masked: tuple[str, ...] = ()
 
@@ -158,6 +172,8 @@ def read(module: ModuleType) -> Room:
             "state",
             "files",
             "checks",
+            "readers",
+            "checkers",
             "effective",
             "masked",
         )

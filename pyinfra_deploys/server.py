@@ -115,6 +115,8 @@ def house(settings: Settings) -> dict[str, Any]:
         "egress": [asdict(flow) for flow in rooms.egress(facts, settings)],
         "units": [asdict(unit) for unit in rooms.units(facts, settings)],
         "state": [asdict(state) for room in facts for state in room.state],
+        "readers": [asdict(reader) for room in facts for reader in room.readers],
+        "checkers": [argv for room in facts for argv in room.checkers],
         "effective": {room.name: list(room.effective) for room in facts if room.effective},
         "users": [asdict(user) for user in users()],
         "instance_files": {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import SimpleNamespace
 
-    from postolka.instance.choice import Candidate, Verdict
+    from postolka.instance.choice import Verdict
     from postolka.instance.model import Instance
     from postolka.instance.paths import Paths
     from postolka.instance.system import System
@@ -56,13 +56,18 @@ def boot(paths: Paths, system: System) -> Report:
     """Configure the machine from the best data there are; return what came of it."""
     paths.run.mkdir(mode=0o755, parents=True, exist_ok=True)
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(paths.run / "lock"):
+    with alone(paths):
         house = load_house(paths)
         secrets = machine.secrets(paths)
         report = _configure(paths, system, house, secrets)
-        text = json.dumps(report.as_data(), indent=2) + "\n"
-        _write(paths.report, text.encode("ascii"), mode=0o644)
+        write_report(paths, report)
         return report
+
+
+def write_report(paths: Paths, report: Report) -> None:
+    """Leave a report for `status`."""
+    text = json.dumps(report.as_data(), indent=2) + "\n"
+    _write(paths.report, text.encode("ascii"), mode=0o644)
 
 
 def _configure(
@@ -78,20 +83,20 @@ def _configure(
         except ProblemsError as error:
             problems += error.problems
             continue
-        _keep(paths, candidate)
-        _publish(paths, system, house, candidate.instance, rendered)
+        if candidate.is_new:
+            keep(paths, candidate.data)
+        publish(paths, system, house, candidate.instance, rendered)
         return Report(data=candidate.verdict, problems=tuple(problems), instance=candidate.instance)
     paths.configured.unlink(missing_ok=True)
     return Report(data=choice.verdict, problems=tuple(problems), instance=None)
 
 
-def _keep(paths: Paths, candidate: Candidate) -> None:
-    """Make `candidate` the last good data: it is valid, and every template took it."""
-    if candidate.is_new:
-        _write(paths.kept, candidate.data, is_durable=True)
+def keep(paths: Paths, data: bytes) -> None:
+    """Make `data` the last good ones: they are valid, and every template took them."""
+    _write(paths.kept, data, is_durable=True)
 
 
-def _publish(
+def publish(
     paths: Paths,
     system: System,
     house: Mapping[str, Any],
@@ -99,21 +104,33 @@ def _publish(
     rendered: Mapping[str, bytes],
 ) -> None:
     """Put the rendered files in their places, and open the gate for the daemons."""
+    tops = write(paths, system, house, instance, rendered)
+    _note_database(paths, instance)
+    system.relabel([paths.etc, paths.tls, paths.dkim])
+    for top in tops:
+        system.bind(paths.etc / top, paths.root / "etc" / top)
+    system.set_hostname(instance.hostname)
+    # Where there is no firewall this fails, and no daemon starts.
+    system.load_flows(rendered[_FLOWS].decode())
+    _write(paths.configured, f"{instance.serial}\n".encode("ascii"), mode=0o644)
+
+
+def write(
+    paths: Paths,
+    system: System,
+    house: Mapping[str, Any],
+    instance: Instance,
+    rendered: Mapping[str, bytes],
+) -> list[str]:
+    """Write all that the data make; return the directories of /etc that it has."""
     directories, plain = _by_place(house["instance_files"], rendered, system)
     paths.etc.mkdir(mode=0o755, exist_ok=True)
     _mirror(paths, system, directories)
     for name, file in plain.items():
         files.write(paths.etc / name, file)
     _write_tls(paths, instance)
-    _note_database(paths, instance)
     _write_dkim(paths, system, instance)
-    system.relabel([paths.etc, paths.tls, paths.dkim])
-    for top in directories:
-        system.bind(paths.etc / top, paths.root / "etc" / top)
-    system.set_hostname(instance.hostname)
-    # Where there is no firewall this fails, and no daemon starts.
-    system.load_flows(rendered[_FLOWS].decode())
-    _write(paths.configured, f"{instance.serial}\n".encode("ascii"), mode=0o644)
+    return list(directories)
 
 
 def _by_place(
@@ -160,6 +177,10 @@ def _write_tls(paths: Paths, instance: Instance) -> None:
     _write(paths.tls / "key.pem", key.encode("ascii"))
     _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))
+    if instance.database.host:
+        _write(paths.database_ca, instance.database.ca_pem.encode("ascii"), mode=0o644)
+    else:
+        paths.database_ca.unlink(missing_ok=True)
 
 
 def _note_database(paths: Paths, instance: Instance) -> None:
@@ -168,7 +189,6 @@ def _note_database(paths: Paths, instance: Instance) -> None:
     if not database.host:
         paths.elsewhere.unlink(missing_ok=True)
         return
-    _write(paths.database_ca, database.ca_pem.encode("ascii"), mode=0o644)
     _write(paths.elsewhere, f"{database.host}\n".encode("ascii"), is_durable=True)
 
 
@@ -178,6 +198,13 @@ def _write_dkim(paths: Paths, system: System, instance: Instance) -> None:
     OpenDKIM 2.11 doesn't read a key that stands in its table as base64.
     """
     uid, gid = system.ids("opendkim", "opendkim")
+    wanted = {
+        paths.dkim / domain.name / f"{key.selector}.pem"
+        for domain in instance.domains
+        for key in domain.signing_keys
+    }
+    for old in set(paths.dkim.glob("*/*.pem")) - wanted:
+        old.unlink()
     for domain in instance.domains:
         directory = paths.dkim / domain.name
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -206,9 +233,9 @@ def _write(path: Path, content: bytes, *, mode: int = 0o600, is_durable: bool = 
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(paths: Paths) -> Iterator[None]:
     """Let one run after the other have the machine."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(paths.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

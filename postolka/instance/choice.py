@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from postolka.instance.model import Instance
 
 #: good: the platform's data; kept: it gave none, the last good ones; refused: it gave bad ones;
-#: older: it gave older ones than the machine has; missing: there never were good ones.
-Verdict = Literal["good", "kept", "refused", "older", "missing"]
+#: older: it gave older ones than the machine has; missing: there never were good ones;
+#: applied: a command on the machine did, since it booted.
+Verdict = Literal["good", "kept", "refused", "older", "missing", "applied"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

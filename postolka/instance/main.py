@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the same for a script")
     check = verb("check", _check, "validate instance data, and list every problem")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
+    new = verb("apply", _apply, "serve by new instance data from now on")
+    new.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
     config = verb("config", _config, "show a service's effective configuration, secrets masked")
     config.add_argument("name", metavar="NAME", nargs="?", help="the service; without: their names")
     verb("render", _render, "configure the machine from its data (run at each boot)")
@@ -103,14 +106,28 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0 if found.state == "ready" and not found.problems else 1
 
 
+def _apply(arguments: argparse.Namespace) -> int:
+    from postolka.instance import applying  # noqa: PLC0415
+    from postolka.instance.system import Machine  # noqa: PLC0415
+
+    if os.geteuid():
+        raise PostolkaError("apply", "only root may", hint="sudo postolka-instance apply FILE")
+    data = _read(arguments.file)
+    print(applying.apply(Paths(), Machine(), data, where=str(arguments.file)))  # noqa: T201
+    return 0
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PostolkaError(str(file), f"can't be read: {error.strerror}") from error
+
+
 def _check(arguments: argparse.Namespace) -> int:
     from postolka.instance.parse import parse  # noqa: PLC0415
 
-    try:
-        data = arguments.file.read_bytes()
-    except OSError as error:
-        raise PostolkaError(str(arguments.file), f"can't be read: {error.strerror}") from error
-    instance = parse(data, where=str(arguments.file))
+    instance = parse(_read(arguments.file), where=str(arguments.file))
     print(f"{arguments.file}: good, serial {instance.serial}, {instance.hostname}")  # noqa: T201
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -11,6 +11,8 @@ class Paths:
     """Every path the agent uses; `root` is / but in tests."""
 
     root: Path = Path("/")
+    rendered: str = "run/postolka"
+    """Below the root: where what is made from instance data goes."""
 
     @property
     def house(self) -> Path:
@@ -60,7 +62,7 @@ class Paths:
     @property
     def etc(self) -> Path:
         """Rendered directories, mounted over those of /etc."""
-        return self.run / "etc"
+        return self.root / self.rendered / "etc"
 
     @property
     def lower(self) -> Path:
@@ -70,7 +72,12 @@ class Paths:
     @property
     def tls(self) -> Path:
         """Key and certificate in use."""
-        return self.run / "tls"
+        return self.root / self.rendered / "tls"
+
+    @property
+    def staged(self) -> Paths:
+        """The same machine, with what data would make of it beside what they made of it."""
+        return replace(self, rendered=f"{self.rendered}/staged")
 
     @property
     def database_ca(self) -> Path:
@@ -90,7 +97,7 @@ class Paths:
     @property
     def dkim(self) -> Path:
         """Signing keys, one file each, in a directory for each domain."""
-        return self.run / "dkim"
+        return self.root / self.rendered / "dkim"
 
     @property
     def configured(self) -> Path:

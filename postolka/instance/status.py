@@ -26,6 +26,7 @@ _DATA = {
     "bad": "the platform's data are wrong, and there never were good ones",
     "older": "the platform's data are older; the machine's own are in use",
     "missing": "none yet",
+    "applied": "applied on the machine since it booted",
     "": "not looked at yet",
 }
 #: Packets that the firewall let through in neither direction, by its counters.

@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _CONSOLE = Path("/dev/console")
+#: What is shown, where, and so on up to --; then the command.
+_SHOW = """
+while [ "$1" != -- ]; do
+    mount --bind "$1" "$2"
+    shift 2
+done
+shift
+exec "$@"
+"""
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
@@ -42,6 +51,12 @@ class System(Protocol):
 
     def load_flows(self, rules: str) -> None:
         """Tell the firewall which ports the instance's data name."""
+
+    def check(self, argv: Sequence[str], shown: Mapping[Path, Path]) -> str:
+        """Run a checker that finds each directory in place of another; return what it says."""
+
+    def tell(self, verb: str, units: Sequence[str]) -> None:
+        """Have systemd do something with units, in their order; a failure is theirs."""
 
     def say(self, text: str) -> None:
         """Write lines to the console, each marked as ours."""
@@ -93,6 +108,28 @@ class Machine:
         As an argument, since nft's SELinux domain reads no files of ours.
         """
         _run("nft", rules)
+
+    def check(self, argv: Sequence[str], shown: Mapping[Path, Path]) -> str:
+        """Bind-mount each directory over the other where nobody else sees it, and run `argv`.
+
+        Return what it says, or its exit status; nothing where all is well.
+        """
+        pairs = [str(path) for pair in shown.items() for path in pair]
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-ec", _SHOW, "check", *pairs, "--", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        said = done.stdout.decode(errors="replace").strip()
+        return said or (f"exit status {done.returncode}" if done.returncode else "")
+
+    def tell(self, verb: str, units: Sequence[str]) -> None:
+        """Run systemctl once for all, so that it keeps their order; their states tell the rest."""
+        if units:
+            argv = ["systemctl", verb, *units]
+            subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     def say(self, text: str) -> None:
         """Write to standard output (the journal) and to the console, if there is one."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
-from pyinfra_deploys.room import Egress, State, Unit
+from pyinfra_deploys.room import Egress, Reader, State, Unit
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -34,6 +34,10 @@ CHECKS = (
 #: Read at boot: postolka.instance.paths.
 _HOUSE = "/usr/share/postolka/house.json"
 _CODE = ("postolka/__init__.py", "postolka/errors.py", "postolka/instance/*.py")
+READERS = (
+    # New accounts and passwords; it also creates what new data name.
+    Reader(unit="postolka-database.service", files=("/etc/mysql/postolka-grants.sql",)),
+)
 
 
 @deploy("Agent")

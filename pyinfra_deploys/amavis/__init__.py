@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -48,6 +48,13 @@ FILES = {
 }
 #: They serve its statistics, which are off.
 MASKED = ("amavis-mc.service", "amavisd-snmp-subagent.service")
+READERS = (
+    # SpamAssassin, Razor and Pyzor are its own libraries.
+    Reader(
+        unit="amavis.service",
+        files=("/etc/amavis", "/etc/razor", "/etc/pyzor", "/etc/spamassassin/90-instance.cf"),
+    ),
+)
 
 
 @deploy("Amavis")

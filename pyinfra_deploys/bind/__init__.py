@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -34,6 +34,8 @@ FILES = {
 EFFECTIVE = (("named-checkconf", "-px"),)
 #: resolvconf isn't here; the unit is for machines that have it.
 MASKED = ("named-resolvconf.service",)
+READERS = (Reader(unit="named.service", files=("/etc/bind",)),)
+CHECKERS = (("named-checkconf", "-z", "/etc/bind/named.conf"),)
 
 
 @deploy("BIND")

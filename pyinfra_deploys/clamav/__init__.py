@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -41,6 +41,7 @@ MASKED = (
     "clamav-freshclam-once.timer",
 )
 CHECKS = (("clamconf", "--config-dir=/etc/clamav"),)
+READERS = (Reader(unit="", files=("/etc/clamav/freshclam.conf",)),)
 
 
 @deploy("ClamAV")

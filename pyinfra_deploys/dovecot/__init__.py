@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -41,6 +41,8 @@ FILES = {
     "/usr/sbin/postolka-quota": _PROGRAM,
 }
 EFFECTIVE = (("doveconf", "-n"),)
+READERS = (Reader(unit="dovecot.service", files=("/etc/dovecot", "/run/postolka/tls")),)
+CHECKERS = (("sh", "-c", "doveconf -n >/dev/null"),)
 
 
 @deploy("Dovecot")

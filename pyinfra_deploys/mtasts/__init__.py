@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
-from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User, plain
+from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -41,6 +41,9 @@ CHECKS = (
     ("/usr/bin/python3", "-Ic", _READS),
 )
 EFFECTIVE = (plain("/etc/mta-sts-daemon.yml"),)
+READERS = (
+    Reader(unit="postfix-mta-sts-resolver.service", files=("/etc/postolka/authorities.pem",)),
+)
 
 
 @deploy("MTA-STS")

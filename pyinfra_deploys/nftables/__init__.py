@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Unit
+from pyinfra_deploys.room import Attributes, Egress, Reader, Unit
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -31,6 +31,9 @@ CHECKS = (
     ),
 )
 EFFECTIVE = (("nft", "list", "ruleset"),)
+#: The agent loads the flows itself, before anything may need them.
+READERS = (Reader(unit="", files=("/etc/postolka/flows.nft",)),)
+CHECKERS = (("nft", "-c", "-f", "/etc/nftables.conf"),)
 
 
 @deploy("Firewall")

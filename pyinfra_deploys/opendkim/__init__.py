@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Port, Unit, User, plain
+from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -29,6 +29,25 @@ FILES = {
     "/etc/dkimkeys/SigningTable.ed25519": _PLAIN,
 }
 EFFECTIVE = (plain("/etc/opendkim.conf", "/etc/opendkim-ed25519.conf"),)
+READERS = (
+    Reader(
+        unit="opendkim.service",
+        files=("/etc/dkimkeys/KeyTable", "/etc/dkimkeys/SigningTable", "/run/postolka/dkim"),
+    ),
+    Reader(
+        unit="opendkim-ed25519.service",
+        files=(
+            "/etc/dkimkeys/KeyTable.ed25519",
+            "/etc/dkimkeys/SigningTable.ed25519",
+            "/run/postolka/dkim",
+        ),
+    ),
+)
+CHECKERS = (
+    ("opendkim", "-n", "-x", "/etc/opendkim.conf"),
+    # Setting opendkim_ed25519.
+    ("sh", "-c", "f=/etc/opendkim-ed25519.conf; [ ! -e $f ] || opendkim -n -x $f"),
+)
 
 
 @deploy("OpenDKIM")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install, modules
-from pyinfra_deploys.room import Attributes, Port, Unit, User
+from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -35,6 +35,7 @@ CHECKS = (
     # The milter's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/libexec/postolka/dmarc-policy", "--help"),
 )
+READERS = (Reader(unit="dmarc-policy.service", files=("/etc/opendmarc/policy.json",)),)
 
 
 @deploy("OpenDMARC")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -66,6 +66,22 @@ FILES = {
 EFFECTIVE = (("postconf", "-n"), ("postconf", "-M"), ("postconf", "-P"))
 #: It copies resolv.conf into a chroot, which this server doesn't use.
 MASKED = ("postfix-resolvconf.path",)
+READERS = (
+    Reader(
+        unit="postfix.service",
+        files=(
+            "/etc/postfix",
+            "/etc/mailname",
+            "/etc/postolka/authorities.pem",
+            "/run/postolka/tls",
+        ),
+    ),
+)
+CHECKERS = (
+    # It tells a terminal what it otherwise tells the journal alone.
+    ("script", "--quiet", "--return", "--command", "postfix check", "/dev/null"),
+    ("sh", "-c", "postconf -n >/dev/null; postconf -M >/dev/null"),
+)
 
 
 @deploy("Postfix")

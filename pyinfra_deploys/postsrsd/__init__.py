@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Port, Unit, User, plain
+from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -31,6 +31,12 @@ FILES = {
 EFFECTIVE = (
     ("systemctl", "cat", "--no-pager", "postsrsd.service"),
     plain("/etc/postolka/postsrsd.env"),
+)
+READERS = (
+    Reader(
+        unit="postsrsd.service",
+        files=("/etc/postolka/postsrsd.env", "/etc/postolka/postsrsd.secret"),
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -47,6 +47,8 @@ CHECKS = (
         "--cf=bayes_path /dev/shm/lint",
     ),
 )
+#: sa-update reads them at each run; what amavis reads is amavis's.
+READERS = (Reader(unit="", files=("/etc/spamassassin/channels", "/etc/spamassassin/channels.asc")),)
 
 
 @deploy("SpamAssassin")

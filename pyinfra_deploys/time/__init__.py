@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -31,6 +31,7 @@ FILES = {
     "/etc/postolka/timesyncd.conf": Attributes(mode="0644"),
 }
 EFFECTIVE = (("systemd-analyze", "cat-config", "--no-pager", "systemd/timesyncd.conf"),)
+READERS = (Reader(unit="systemd-timesyncd.service", files=("/etc/postolka/timesyncd.conf",)),)
 
 
 @deploy("Time")

@@ -12,6 +12,7 @@ import pytest
 from postolka import identity
 from postolka.instance import document
 from postolka.lab import userdata
+from pyinfra_deploys import server
 from pyinfra_deploys.connectors.rootfs import Root
 from tests.image.overlay import mounted
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from postolka.build import Built
 
-# The words after it are the checker's. Postfix's commands tell a terminal what they otherwise tell
-# the journal alone.
+# The words after it are the checker's.
 _BOOT = """
 set -eu
 mkdir /dev/pts
@@ -45,16 +45,8 @@ mount --bind /run/spoilt "$1"
 shift 2
 exec "$@"
 """
-_ON_TERMINAL = ("script", "--quiet", "--return", "--command")
-_CHECKERS = {
-    "postfix check": (*_ON_TERMINAL, "postfix check", "/dev/null"),
-    "postconf": ("sh", "-c", "postconf -n >/dev/null; postconf -M >/dev/null"),
-    "doveconf": ("sh", "-c", "doveconf -n >/dev/null"),
-    "named-checkconf": ("named-checkconf", "-z", "/etc/bind/named.conf"),
-    "opendkim": ("opendkim", "-n", "-x", "/etc/opendkim.conf"),
-    "opendkim-ed25519": ("opendkim", "-n", "-x", "/etc/opendkim-ed25519.conf"),
-    "nft": ("nft", "-c", "-f", "/etc/nftables.conf"),
-}
+#: By the words that a checker is known by.
+_CHECKERS = {" ".join(argv): argv for room in server.all_rooms() for argv in room.checkers}
 
 
 @pytest.fixture(name="rendered", scope="module")
@@ -96,12 +88,13 @@ def test_checker_has_nothing_to_say(rendered: Path, checker: str, is_in_lab: boo
         ("postconf", "/etc/postfix/main.cf", "no_such_parameter = 1"),
         ("doveconf", "/etc/dovecot/dovecot.conf", "no_such_setting = 1"),
         ("named-checkconf", "/etc/bind/named.conf", "no-such-option yes;"),
-        ("opendkim", "/etc/opendkim.conf", "NoSuchSetting yes"),
-        ("nft", "/etc/nftables.conf", "no such statement"),
+        ("opendkim.conf", "/etc/opendkim.conf", "NoSuchSetting yes"),
+        ("nft -c", "/etc/nftables.conf", "no such statement"),
     ],
 )
 def test_checker_would_find_a_mistake(rendered: Path, checker: str, file: str, line: str) -> None:
     """One wrong line in a file, and the same call isn't silent any more."""
-    argv = ("sh", "-ec", _SPOIL, "spoil", file, line, *_CHECKERS[checker])
+    (words,) = (argv for name, argv in _CHECKERS.items() if checker in name)
+    argv = ("sh", "-ec", _SPOIL, "spoil", file, line, *words)
     done = _boot(rendered, _example(is_in_lab=False), argv)
     assert done.returncode or done.stdout + done.stderr

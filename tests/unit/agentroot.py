@@ -18,7 +18,7 @@ from postolka.instance import agent
 from postolka.instance.paths import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 #: What the agent does to the file system is among these.
 _EVENTS = ("open", "os.", "fcntl.")
@@ -39,6 +39,7 @@ class Recorder:
     bound: dict[Path, Path] = field(default_factory=dict)
     hostname: str = ""
     flows: str = ""
+    told: list[tuple[str, str]] = field(default_factory=list)
 
     def ids(self, user: str, group: str) -> tuple[int, int]:
         """Everything belongs to whoever runs the test."""
@@ -73,6 +74,15 @@ class Recorder:
         """Note it."""
         self.flows = rules
 
+    def check(self, argv: Sequence[str], shown: Mapping[Path, Path]) -> str:
+        """Look for a word in the directory that is shown as /etc/postfix."""
+        (place,) = (source for source, target in shown.items() if target.match("etc/postfix"))
+        return "wrong" if argv[0] in (place / "main.cf").read_text() else ""
+
+    def tell(self, verb: str, units: Sequence[str]) -> None:
+        """Note it."""
+        self.told += [(verb, unit) for unit in units]
+
     def say(self, text: str) -> None:
         """Nobody listens."""
 
@@ -97,7 +107,15 @@ def make(root: Path) -> Paths:
     house = {
         "format": 1,
         "settings": {"base": {"x": 5}},
-        "units": [],
+        "units": [
+            {"name": name, "needs_instance": True}
+            for name in ("postfix.service", "named.service", "postolka-database.service")
+        ],
+        "readers": [
+            {"unit": "postfix.service", "files": ["/etc/postfix", "/run/postolka/tls"]},
+            {"unit": "named.service", "files": ["/etc/bind"]},
+        ],
+        "checkers": [["forbidden.example.test"]],
         "ports": [],
         "instance_files": {
             f"/{name}": {"template": f"{name}.j2", "mode": "0640", "user": "u", "group": "g"}
