@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from postolka import collector, derivation, home
 from postolka.errors import PostolkaError, Problem, ProblemsError
 from postolka.generation import NAMES, manifest
+from postolka.instance.house import load_house
+from postolka.instance.paths import Paths
 from postolka.run import ENVIRONMENT
 from postolka.store import KEY_LENGTH, Store
 
@@ -42,6 +44,13 @@ class Built:
     """The golden disk image in it, raw; None where only the root was wanted."""
     root_layers: tuple[Path, ...]
     """The directories that make the root file system when overlaid, highest first."""
+
+    def public_tcp_ports(self) -> list[int]:
+        """Return the ports that its server shows to the world, under its own settings."""
+        places = (Paths(layer) for layer in self.root_layers)
+        house = load_house(next(paths for paths in places if paths.house.exists()))
+        public = (port for port in house["ports"] if port["is_public"])
+        return [port["number"] for port in public if port["protocol"] == "tcp"]
 
 
 def realise(

@@ -6,11 +6,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from postolka import acceptance, build, container, identity, machines, vm
+from postolka import acceptance, build, container, identity, listening, machines, vm
 from postolka.errors import PostolkaError
 from postolka.lab import client
-from pyinfra_deploys import server
-from pyinfra_deploys.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +39,7 @@ class Request:
 def new_instance(directory: Path) -> None:
     """Write the files of the example instance into `directory`, which must be absent or empty."""
     request = identity.Request(domain=DOMAIN, hostname=HOSTNAME, accounts=ACCOUNTS)
-    made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
+    made = identity.make(request, serial=identity.new_serial(), ports=listening.ports())
     identity.write(made, directory)
 
 
@@ -75,7 +73,7 @@ def _boot(request: Request, lab: Lab, progress: Callable[[str], None]) -> Machin
         "user_data": user_data.read_bytes(),
         "zone": client.zone_beside(user_data),
         "lab": lab.name,
-        "ports": server.public_tcp_ports(Settings()),
+        "ports": request.image.public_tcp_ports(),
     }
     if request.kind == "container":
         root = container.Request(layers=request.image.root_layers, **fields)

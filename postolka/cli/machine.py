@@ -68,8 +68,6 @@ def boot(
     """
     from postolka import build  # noqa: PLC0415 - its libraries cost 0.3 s
     from postolka.lab import client  # noqa: PLC0415
-    from pyinfra_deploys import server  # noqa: PLC0415
-    from pyinfra_deploys.settings import Settings  # noqa: PLC0415
 
     # Bad input is told before anything is built.
     if arguments.name is not None:
@@ -88,7 +86,7 @@ def boot(
             "user_data": user_data,
             "zone": zone,
             "lab": lab.name if lab else "",
-            "ports": server.public_tcp_ports(Settings()),
+            "ports": built.public_tcp_ports(),
             "state": arguments.state,
         }
         machine = start(built, fields, None if arguments.detach else say)

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,8 +70,6 @@ class Boots:
 
     built: Built
     lab: Lab
-    settings: Settings = field(default_factory=Settings)
-    """What `built` was built with."""
 
     def request(
         self, instance: Instance | None, state: Path | None = None, user_data: bytes | None = None
@@ -86,7 +84,7 @@ class Boots:
             zone=instance.zone if instance else "",
             lab=self.lab.name,
             state=state,
-            ports=server.public_tcp_ports(self.settings),
+            ports=self.built.public_tcp_ports(),
         )
 
 

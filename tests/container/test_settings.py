@@ -67,7 +67,7 @@ def _boots(boots: Boots, checkout: Path, chosen: Mapping[str, Any]) -> Boots:
     lines = (f"{name} = {value!r}\n" for name, value in chosen.items())
     (copied / derivation.GROUP_DATA).write_text("".join(lines))
     built = build.realise(copied, want="root", progress=print)
-    return Boots(built=built, lab=boots.lab, settings=settings.parse(chosen))
+    return Boots(built=built, lab=boots.lab)
 
 
 @pytest.fixture(scope="module")
