@@ -292,11 +292,12 @@ def test_own_addresses_are_known_after_a_change(
     device = "$(ip route show default | grep -o 'dev [^ ]*')"
     change = "; ".join(f"sudo ip address {{0}} {new} {device}" for new in _NEW.values())
     both = " ".join(f"-e {new}" for new in _NEW.values())
-    wait = f"timeout 20 sh -c 'until [ $(grep -cF {both} {known}) = {{}} ]; do sleep 0.2; done'"
+    until = f"timeout {COMMAND_SECONDS} sh -c 'until {{}}; do sleep 0.2; done'"
+    wait = until.format(f"[ $(grep -cF {both} {known}) = {{}} ]")
     marks = [f"{time.time_ns()}-{number}@{subject.domain}" for number in range(len(_NEW))]
     with meanwhile(machine, change.format("add"), change.format("delete")):
         ssh(machine, wait.format(len(_NEW)))
-        ssh(machine, f"sleep 1; timeout 60 sh -c 'until {_RUNS}; do sleep 0.2; done'")
+        ssh(machine, f"sleep 1; {until.format(_RUNS)}")
         for mark, (own, new) in zip(marks, _NEW.items(), strict=True):
             script = _FROM_AN_ADDRESS.format(new=new, own=own, to=alice.address, mark=mark)
             ssh(machine, f"python3 -c '{script}'")
