@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests import together
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from tests.together import Scheduling
 
 # A busy machine is no reason for a property to be false.
 settings.register_profile("postolka", deadline=None)
@@ -16,13 +24,18 @@ settings.load_profile("postolka")
 _TESTS = Path(__file__).parent
 #: Directories whose tests mount, build or boot; each is also a mark.
 _AS_ROOT = ("image", "container", "vm")
-#: Files of tests that take minutes, the longest first: who begins them last waits for them.
+#: What takes minutes, the longest first: who begins it last waits for it.
 _LONG = (
-    "vm/test_life", "container/test_power", "container/test_life", "container/test_hanging",
-    "container/test_failures", "container/test_settings", "container/test_dovecot_faults",
-    "container/test_filter_sources", "container/test_networks",
-    "container/test_database_elsewhere", "container/test_faults", "container/test_mail",
+    "vm/test_life", *(name for group in together.GROUPS for name in group), "container/test_power",
+    "container/test_life", "container/test_settings", "container/test_networks",
+    "container/test_database_elsewhere", "container/test_cli", "image/test_disk",
 )  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Give tests away by file, and by `together.GROUPS`."""
+    return together.Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_configure() -> None:

@@ -18,7 +18,7 @@ from postolka.instance import document, firewall
 from postolka.lab import client, world
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
-from tests import started
+from tests import started, together
 from tests.container import senders
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ BOOT_SECONDS = 120
 #: On an emulated machine amavis needs minutes to start or to reload.
 COMMAND_SECONDS = 600
 _numbers = itertools.count(1)
+_SHARED = pytest.StashKey[list["Machine"]]()
 #: A login costs more than most commands do: those that follow each other share one.
 _ONE_LOGIN = (
     *("-o", "ControlMaster=auto", "-o", "ControlPersist=20"),
@@ -206,14 +207,35 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Instance:
 
 
 @pytest.fixture(scope="session")
-def machine(boots: Boots, instance: Instance) -> Iterator[Machine]:
-    """Boot the server that all tests share."""
-    machine = container.run(boots.request(instance))
-    yield machine
-    started.drop(machine.name)
+def shared(request: pytest.FixtureRequest) -> Iterator[list[Machine]]:
+    """Keep the server that all tests share, or none, until the end."""
+    running = request.session.stash.setdefault(_SHARED, [])
+    yield running
+    _drop(running)
 
 
-@pytest.fixture(scope="session")
+def _drop(running: list[Machine]) -> None:
+    while running:
+        started.drop(running.pop().name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Where others run beside, give its memory back once the files are through that share it."""
+    is_last = nextitem is None or together.group(nextitem.nodeid) != together.group(item.nodeid)
+    if is_last and hasattr(item.config, "workerinput"):
+        _drop(item.session.stash.get(_SHARED, []))
+
+
+@pytest.fixture(scope="module")
+def machine(shared: list[Machine], boots: Boots, instance: Instance) -> Machine:
+    """Return the server that all tests share, booted by the first of them."""
+    if not shared:
+        shared.append(container.run(boots.request(instance)))
+    return shared[0]
+
+
+@pytest.fixture(scope="module")
 def subject(machine: Machine, lab: Lab, instance: Instance) -> Subject:
     """Return the shared server as mail users and strangers see it."""
     return acceptance.subject(machine, lab, instance.directory)
