@@ -172,7 +172,11 @@ class Store:
     def kept(self) -> Iterator[tuple[Path, Path, str]]:
         """Yield each such note: its file, the checkout, and the path's name."""
         for record in (self.root / ".roots").glob("*.json"):
-            data = json.loads(record.read_text())
+            try:
+                data = json.loads(record.read_text())
+            except FileNotFoundError:
+                # Another build's end has forgotten it at this moment.
+                continue
             yield record, Path(data["checkout"]), data["path"]
 
     @contextlib.contextmanager

@@ -184,3 +184,16 @@ def test_digest_refuses_what_has_no_canonical_form() -> None:
     """A path or a set among the inputs is a bug, not a hash of its repr."""
     with pytest.raises(TypeError):
         digest({"path": Path("/")})
+
+
+def test_note_that_goes_meanwhile_is_none(store: Store, tmp_path: Path) -> None:
+    """Builds that end at the same moment tidy up the same notes."""
+    path = store.realise("disk", KEY, _file)
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        store.keep(tmp_path / name, path)
+    notes = store.kept()
+    next(notes)
+    for record in (store.root / ".roots").iterdir():
+        record.unlink()
+    assert list(notes) == []
