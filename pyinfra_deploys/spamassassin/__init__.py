@@ -26,7 +26,11 @@ EGRESS = tuple(
     Egress(user="debian-spamd", protocol="tcp", port=port, why="rules for SpamAssassin")
     for port in (80, 443)
 )
-UNITS = (Unit(name="spam-rules.timer"), Unit(name="spam-learn.path"))
+UNITS = (
+    Unit(name="spam-rules.timer"),
+    Unit(name="spam-learn.path"),
+    Unit(name="spam-bayes.timer"),
+)
 STATE = (
     # Newer rules than the image's.
     State(path="/var/lib/spamassassin", kind="rebuildable"),

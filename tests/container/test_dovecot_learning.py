@@ -81,3 +81,12 @@ def test_move_goes_on_whatever_learning_does(
         _move(subject, alice, mark, "INBOX", "Spam")
         _move(subject, alice, mark, "Spam", "INBOX")
         assert time.monotonic() - began < 2 * _MOVE_SECONDS
+
+
+def test_upkeep_forgets_nothing_new(machine: Machine) -> None:
+    """Bayes is cleaned up once a day by a timer of its own, and cron has no part in it."""
+    before = _learnt(machine)
+    ssh(machine, "sudo systemctl start spam-bayes.service")
+    assert _learnt(machine) == before
+    assert "spam-bayes.service" in ssh(machine, "systemctl list-timers --no-legend")
+    assert not ssh(machine, "cat /etc/cron.d/* | grep -v '^ *#' | grep -e amavis -e sa- || true")
