@@ -69,7 +69,7 @@ def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
     if len(logins) < 3:  # noqa: PLR2004 - a sender, a reader, the admin
         problem = "the checks need two mailboxes"
         raise PostolkaError(str(directory), problem, hint="postolka instance new … --account")
-    addresses = lab.lookup(hostname, "A") or lab.lookup(hostname, "AAAA")
+    addresses = _addresses(lab, hostname)
     if not addresses:
         raise PostolkaError(hostname, "has no address in the lab")
     zone = (directory / "zone").read_text(encoding="ascii")
@@ -84,6 +84,14 @@ def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
         second=logins[1],
         admin=logins[-1],
     )
+
+
+def _addresses(lab: Lab, hostname: str) -> list[bytes]:
+    """Ask the lab, again if need be: its resolver may be busy with a machine that came or went."""
+    try:
+        return lab.lookup(hostname, "A") or lab.lookup(hostname, "AAAA")
+    except PostolkaError:
+        return lab.lookup(hostname, "A") or lab.lookup(hostname, "AAAA")
 
 
 def _pins(zone: str) -> frozenset[str]:
