@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import shutil
 import tempfile
 import time
@@ -26,6 +25,7 @@ from postolka.errors import PostolkaError, Problem, ProblemsError
 from postolka.home import CHECKOUT
 from postolka.instance import grammar, keys
 from postolka.instance.parse import parse
+from postolka.instance.passwords import new_password
 from postolka.instance.templates import environment
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _QUOTA_MIB = 1024
 _RSA_BITS = 2048
 #: A login costs 60 ms at 10. More would buy nothing for passwords of 120 random bits.
 _BCRYPT_ROUNDS = 10
-_PASSWORD_BYTES = 15
 _TLS_KEYS = ("key", "next_key")
 _DATABASE_ACCOUNTS = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis")
 
@@ -127,7 +126,7 @@ def make(
         accounts=accounts,
         dkim=dkim_keys(),
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
-        database={name: _password() for name in _DATABASE_ACCOUNTS},
+        database={name: new_password() for name in _DATABASE_ACCOUNTS},
     )
     boundary = f"postolka-{hashlib.sha256(data.encode()).hexdigest()[:32]}"
     user_data = _render("user-data.j2", boundary=boundary, ssh_key=ssh_public_key, instance=data)
@@ -208,12 +207,8 @@ def _render(template: str, **values: object) -> str:
     return environment(loader).get_template(template).render(**values)
 
 
-def _password() -> str:
-    return secrets.token_urlsafe(_PASSWORD_BYTES)
-
-
 def _account(local_part: str, domain: str) -> dict[str, Any]:
-    password = _password()
+    password = new_password()
     salt = bcrypt.gensalt(_BCRYPT_ROUNDS)
     return {
         "address": f"{local_part}@{domain}",

@@ -18,8 +18,10 @@ _SCHEME = "{BLF-CRYPT}"
 
 
 def new_password() -> str:
-    """Return a password of 120 random bits, 20 characters."""
-    return secrets.token_urlsafe(_PASSWORD_BYTES)
+    """Return a password of 120 random bits, 20 characters; no program takes it for an option."""
+    while (made := secrets.token_urlsafe(_PASSWORD_BYTES)).startswith("-"):
+        pass
+    return made
 
 
 def hashed(password: str) -> str:
