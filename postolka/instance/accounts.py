@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
-from postolka.instance import grammar
+from postolka.instance import grammar, sql
 from postolka.instance.parse import parse
 from postolka.instance.sql import BYTES_IN_MIB, Server, literal
 
@@ -123,20 +123,8 @@ class Accounts:
             raise PostolkaError("name", "has a character that can't be printed")
         # First: nothing is delivered to what isn't there yet.
         aside = self._set_aside(address)
-        local_part, _, domain = address.rpartition("@")
-        values = {
-            "username": address,
-            "password": password_hash,
-            "name": name,
-            "maildir": f"{domain}/{local_part}/",
-            "quota": str(quota_mib * BYTES_IN_MIB),
-            "local_part": local_part,
-            "domain": domain,
-        }
-        itself = {"address": address, "goto": address, "domain": domain}
-        self._change(
-            "create_mailbox", address, _insert("mailbox", values), _insert("alias", itself)
-        )
+        rows = sql.mailbox(address, password_hash, quota_mib=quota_mib, name=name)
+        self._change("create_mailbox", address, *map(_insert, rows))
         return aside
 
     def set_password(self, address: str, password_hash: str) -> None:
@@ -194,12 +182,8 @@ class Accounts:
         if found:
             self._lead(new)
         else:
-            values = {
-                "address": address,
-                "goto": ",".join(new.targets),
-                "domain": address.rpartition("@")[2],
-            }
-            self._change("create_alias", address, _insert("alias", values))
+            row = sql.alias(address, new.targets)
+            self._change("create_alias", address, _insert(row))
         return new
 
     def remove_targets(self, address: str, targets: Sequence[str]) -> Alias | None:
@@ -247,7 +231,7 @@ class Accounts:
     def _change(self, action: str, address: str, *statements: str) -> None:
         who = f"{os.environ.get('SUDO_USER', 'root')} (postolka-instance)"
         values = {"username": who, "domain": address.rpartition("@")[2], "action": action}
-        entry = _insert("log", {**values, "data": address}, dates=("timestamp",))
+        entry = _insert(("log", {**values, "data": address}), dates=("timestamp",))
         transaction = ["USE postfixadmin;", "START TRANSACTION;", *statements, entry, "COMMIT;", ""]
         self._server.run("\n".join(transaction))
 
@@ -278,11 +262,9 @@ def _free(path: Callable[[int], Path]) -> Path:
     return path(number)
 
 
-def _insert(
-    table: str, values: dict[str, str], dates: Sequence[str] = ("created", "modified")
-) -> str:
-    columns = ", ".join((*values, *dates))
-    literals = ", ".join((*map(literal, values.values()), *("NOW()" for _ in dates)))
+def _insert(row: sql.Row, dates: Sequence[str] = ("created", "modified")) -> str:
+    table, values = row
+    columns, literals = sql.columns(values, dates)
     return f"INSERT INTO `{table}` ({columns}) VALUES ({literals});"
 
 

@@ -198,20 +198,16 @@ def _write_dkim(paths: Paths, system: System, instance: Instance) -> None:
     OpenDKIM 2.11 doesn't read a key that stands in its table as base64.
     """
     uid, gid = system.ids("opendkim", "opendkim")
-    wanted = {
-        paths.dkim / domain.name / f"{key.selector}.pem"
+    keys = {
+        paths.dkim / domain.name / f"{key.selector}.pem": key.pem
         for domain in instance.domains
         for key in domain.signing_keys
     }
-    for old in set(paths.dkim.glob("*/*.pem")) - wanted:
+    for old in set(paths.dkim.glob("*/*.pem")) - keys.keys():
         old.unlink()
-    for domain in instance.domains:
-        directory = paths.dkim / domain.name
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for key in domain.signing_keys:
-            content = key.pem.encode("ascii")
-            file = files.File(content=content, mode=0o600, uid=uid, gid=gid)
-            files.write(directory / f"{key.selector}.pem", file)
+    for path, pem in keys.items():
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.write(path, files.File(content=pem.encode("ascii"), mode=0o600, uid=uid, gid=gid))
 
 
 def _incoming(paths: Paths) -> list[bytes]:

@@ -12,8 +12,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
+from postolka.instance import sql
 from postolka.instance.parse import parse
-from postolka.instance.sql import BYTES_IN_MIB, Server, literal
+from postolka.instance.sql import Server, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,40 +100,25 @@ def _items(instance: Instance) -> Iterator[tuple[str, ...]]:
         values = {"domain": domain.name, "description": "", "transport": "virtual"}
         yield _once("domain", domain.name, ("domain", values))
     for account in instance.mailboxes:
-        values = {
-            "username": account.address,
-            "password": account.password_hash,
-            "name": "",
-            "maildir": f"{account.domain}/{account.local_part}/",
-            "quota": str(account.quota_mib * BYTES_IN_MIB),
-            "local_part": account.local_part,
-            "domain": account.domain,
-        }
-        # As PostfixAdmin does: each mailbox has an alias to itself.
-        itself = _alias(account.address, account.address)
-        yield _once("mailbox", account.address, ("mailbox", values), itself)
+        address, quota_mib = account.address, account.quota_mib
+        rows = sql.mailbox(address, account.password_hash, quota_mib=quota_mib)
+        yield _once("mailbox", address, *rows)
     for alias in instance.all_aliases:
-        yield _once("alias", alias.address, _alias(alias.address, ",".join(alias.targets)))
+        yield _once("alias", alias.address, sql.alias(alias.address, alias.targets))
     name = instance.admin.address
     admin = {"username": name, "password": instance.admin.password_hash, "superadmin": "1"}
     everything = {"username": name, "domain": "ALL"}
     yield _once("admin", name, ("admin", admin), ("domain_admins", everything))
 
 
-def _alias(address: str, goto: str) -> tuple[str, dict[str, str]]:
-    domain = address.rpartition("@")[2]
-    return "alias", {"address": address, "goto": goto, "domain": domain}
-
-
-def _once(kind: str, name: str, *rows: tuple[str, dict[str, str]]) -> tuple[str, ...]:
+def _once(kind: str, name: str, *rows: sql.Row) -> tuple[str, ...]:
     """Return the statements that insert `rows` (table, values) unless `name` was seeded before."""
     item = literal(f"{kind} {name}")
     unless = f"WHERE NOT EXISTS (SELECT 1 FROM postolka.seeded WHERE item = {item})"
     inserts = []
     for table, values in rows:
         dates = ("created",) if table == "domain_admins" else ("created", "modified")
-        columns = ", ".join((*values, *dates))
-        literals = ", ".join((*map(literal, values.values()), *("NOW()" for _ in dates)))
+        columns, literals = sql.columns(values, dates)
         # IGNORE: a row that the operator made first stays as it is.
         inserts.append(
             f"INSERT IGNORE INTO `{table}` ({columns}) SELECT {literals} FROM DUAL {unless};"

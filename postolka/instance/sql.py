@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from postolka.instance.model import Instance
     from postolka.instance.paths import Paths
 
@@ -27,6 +29,38 @@ def literal(text: str) -> str:
     """Return `text` as a hexadecimal literal: no character of it can be SQL."""
     introducer = "_ascii" if text.isascii() else "_utf8mb4"
     return f"{introducer} X'{text.encode().hex()}'"
+
+
+#: A table, and the values of one of its rows by column.
+Row = tuple[str, dict[str, str]]
+
+
+def mailbox(address: str, password_hash: str, *, quota_mib: int, name: str = "") -> tuple[Row, Row]:
+    """Return a mailbox's row and, as PostfixAdmin has it for each, that of its alias to itself."""
+    local_part, _, domain = address.rpartition("@")
+    values = {
+        "username": address,
+        "password": password_hash,
+        "name": name,
+        "maildir": f"{domain}/{local_part}/",
+        "quota": str(quota_mib * BYTES_IN_MIB),
+        "local_part": local_part,
+        "domain": domain,
+    }
+    return ("mailbox", values), alias(address, [address])
+
+
+def alias(address: str, targets: Iterable[str]) -> Row:
+    """Return the row of an alias."""
+    domain = address.rpartition("@")[2]
+    return "alias", {"address": address, "goto": ",".join(targets), "domain": domain}
+
+
+def columns(values: Mapping[str, str], dates: Iterable[str]) -> tuple[str, str]:
+    """Return the columns of a row, and beside them their literals; `dates` get the time of now."""
+    now = dict.fromkeys(dates, "NOW()")
+    literals = [*map(literal, values.values()), *now.values()]
+    return ", ".join([*values, *now]), ", ".join(literals)
 
 
 class Server:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from postolka import console
     from postolka.acceptance import Subject
     from postolka.build import Built
     from postolka.lab.client import Lab
@@ -123,6 +124,15 @@ def with_data(instance: Instance, more: str) -> bytes:
     old = document.part(instance.user_data, where="test")
     assert instance.user_data.count(old) == 1
     return instance.user_data.replace(old, old.rstrip(b"\n") + f"\n{more}".encode("ascii"))
+
+
+def reboot(machine: Machine) -> console.State:
+    """Reboot from the inside and return what the machine reports afterwards."""
+    assert machine.console
+    offset = machine.console.stat().st_size
+    # The connection may end before the command does.
+    subprocess.run([*machine.ssh(), "sudo systemctl reboot"], capture_output=True, check=False)
+    return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
 
 
 def ssh(machine: Machine, command: str, *, timeout_seconds: float = COMMAND_SECONDS) -> str:

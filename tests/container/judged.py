@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -14,6 +16,7 @@ from tests.container.senders import BANK, CLUB
 from tests.container.sending import bring, leaves_signed, submit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from email.message import EmailMessage
 
@@ -37,6 +40,19 @@ class _Tally:
             self.put_off += 1
         else:
             self.refused += 1
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Have `work` go on in a thread of its own until the event that it is given is set."""
+    is_over = threading.Event()
+    thread = threading.Thread(target=work, args=(is_over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def rightly(

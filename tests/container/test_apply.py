@@ -6,7 +6,6 @@ import base64
 import json
 import smtplib
 import ssl
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from postolka.instance.parse import parse
 from postolka.lab import post, userdata, world
 from postolka.mailclient import Login
 from tests import started
-from tests.container.conftest import BOOT_SECONDS, new_instance, running, ssh
+from tests.container.conftest import BOOT_SECONDS, new_instance, reboot, running, ssh
 from tests.container.sending import arrives, bring
 
 if TYPE_CHECKING:
@@ -224,12 +223,7 @@ def test_what_was_applied_outlives_a_boot_with_older_data(server: Server) -> Non
     assert code == 0, said
     assert _greeting(server) == name
     assert name in _certified(server)
-    assert server.machine.console
-    offset = server.machine.console.stat().st_size
-    subprocess.run(
-        [*server.machine.ssh(), "sudo systemctl reboot"], capture_output=True, check=False
-    )
-    started.await_state(server.machine, offset, timeout_seconds=BOOT_SECONDS)
+    reboot(server.machine)
     assert _greeting(server) == name
     after = server.status()
     assert after["data"] == "older"

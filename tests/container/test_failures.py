@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from tests.container.senders import BANK, CLUB
 from tests.container.sending import arrives, bring, leaves_signed, settle, submit
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from postolka.acceptance import Subject
@@ -157,22 +157,18 @@ def _dying(machine: Machine) -> Iterator[None]:
     """Kill, stop and restart each milter again and again."""
     units = ("opendkim", "opendmarc", "dmarc-policy", "opendkim-ed25519")
     deeds = ("kill --signal=KILL {}", "restart {}", "stop {0}; sudo systemctl start {0}")
-    is_over = threading.Event()
 
-    def work() -> None:
+    def work(is_over: threading.Event) -> None:
         for unit, deed in itertools.cycle(itertools.product(units, deeds)):
             if is_over.is_set():
                 return
             ssh(machine, f"sudo systemctl {deed.format(f'{unit}.service')}")
             time.sleep(0.3)
 
-    thread = threading.Thread(target=work)
-    thread.start()
     try:
-        yield
+        with judged.beside(work):
+            yield
     finally:
-        is_over.set()
-        thread.join()
         ssh(machine, "sudo systemctl start " + " ".join(f"{unit}.service" for unit in units))
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import smtplib
 import socket
-import subprocess
 from typing import TYPE_CHECKING
 
 from postolka import acceptance, console, container, machines, mailclient
 from postolka.lab import world
 from tests import started
-from tests.container.conftest import BOOT_SECONDS, Boots, new_instance, running, ssh, tcp_ports
+from tests.container.conftest import (
+    BOOT_SECONDS,
+    Boots,
+    new_instance,
+    reboot,
+    running,
+    ssh,
+    tcp_ports,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,15 +41,6 @@ def _is_open(machine: Machine, port: int) -> bool:
 
 def _state(machine: Machine, offset: int = 0) -> console.State:
     return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
-
-
-def _reboot(machine: Machine) -> console.State:
-    """Reboot from the inside and return what the machine reports afterwards."""
-    assert machine.console
-    offset = machine.console.stat().st_size
-    # The connection may end before the command does.
-    subprocess.run([*machine.ssh(), "sudo systemctl reboot"], capture_output=True, check=False)
-    return _state(machine, offset)
 
 
 def test_machine_without_data_is_ssh_only(boots: Boots) -> None:
@@ -80,7 +78,7 @@ def test_mail_survives_a_reboot(boots: Boots, tmp_path: Path) -> None:
         before = acceptance.receive(subject)
         facts = "cat /etc/machine-id; sudo cat /etc/bind/rndc.key; sudo find /etc -xdev | sort"
         facts_before = ssh(machine, facts)
-        assert _reboot(machine).word == "ready"
+        assert reboot(machine).word == "ready"
         assert ssh(machine, facts) == facts_before
         mark = _message_id(before)
         assert mailclient.wait_for(subject.server, subject.first, mark) == before

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +13,8 @@ from tests.container.conftest import new_instance
 from tests.vm.conftest import Boots, ask, await_state, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import threading
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from postolka.machines import Machine
@@ -35,22 +34,14 @@ _QUESTIONS = {
 }
 
 
-@contextlib.contextmanager
-def _leaking(machine: Machine) -> Iterator[None]:
+def _leaking(machine: Machine) -> AbstractContextManager[None]:
     """Have OpenDKIM reach its limit again and again."""
-    is_over = threading.Event()
 
-    def work() -> None:
+    def work(is_over: threading.Event) -> None:
         while not is_over.wait(_SOME_SECONDS):
             ask(machine, {"filled": _FILL})
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
+    return judged.beside(work)
 
 
 def test_no_mail_is_judged_wrongly_while_opendkim_is_ended_by_its_limit(
