@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import bcrypt
 import jinja2
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from postolka import dns, files
+from postolka import files
 from postolka.errors import PostolkaError, Problem, ProblemsError
 from postolka.home import CHECKOUT
-from postolka.instance import grammar, keys
+from postolka.instance import dkim, dns, grammar, keys
 from postolka.instance.parse import parse
 from postolka.instance.passwords import new_password
 from postolka.instance.templates import environment
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 LOGIN_USER = "admin"
 _ADMIN = "admin"
 _QUOTA_MIB = 1024
-_RSA_BITS = 2048
 #: A login costs 60 ms at 10. More would buy nothing for passwords of 120 random bits.
 _BCRYPT_ROUNDS = 10
 _TLS_KEYS = ("key", "next_key")
@@ -124,7 +123,7 @@ def make(
         domain=request.domain,
         admin=admin,
         accounts=accounts,
-        dkim=dkim_keys(),
+        dkim=dkim.new_keys(),
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
         database={name: new_password() for name in _DATABASE_ACCOUNTS},
     )
@@ -220,19 +219,3 @@ def _account(local_part: str, domain: str) -> dict[str, Any]:
 
 def _logins(accounts: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
     return [{name: account[name] for name in ("address", "password")} for account in accounts]
-
-
-def dkim_keys() -> list[dict[str, str]]:
-    """Make both keys; a selector is named by its key, so it never stands for another one."""
-    made = (
-        ("rsa", keys.encode(rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS))),
-        ("ed25519", keys.encode(ed25519.Ed25519PrivateKey.generate())),
-    )
-    return [
-        {
-            "selector": f"{algorithm}-{keys.spki_sha256(key)[:8]}",
-            "algorithm": algorithm,
-            "private_key": key,
-        }
-        for algorithm, key in made
-    ]

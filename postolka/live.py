@@ -9,12 +9,14 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
 import dns.resolver
+from dns.rdtypes.ANY.TXT import TXT
 
-from postolka import spf
-from postolka.dns import Live, value
 from postolka.errors import PostolkaError
+from postolka.instance import spf
+from postolka.instance.dns import Live, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +31,7 @@ class Answer:
     """What one question came to."""
 
     values: tuple[str, ...] = ()
-    """The data of the records, sorted, as `dns.value` has it; none: no such record."""
+    """The data of the records, sorted, as `value` has it; none: no such record."""
     is_authentic: bool = False
     """Whether the resolver vouches for it by DNSSEC (the AD bit: RFC 4035, 3.2.3)."""
     failure: str = ""
@@ -39,6 +41,16 @@ class Answer:
 if TYPE_CHECKING:
     #: Asks for a name with its final dot, and a type. Raises PostolkaError where nobody answers.
     Lookup = Callable[[str, str], Answer]
+
+
+def value(rdata: dns.rdata.Rdata) -> str:
+    """Return a record's data on one line; readers join a TXT record's strings without a space.
+
+    What can't be printed stands as a backslash and its number: records may be anybody's.
+    """
+    if not isinstance(rdata, TXT):
+        return rdata.to_text()
+    return printable(b"".join(rdata.strings).decode("utf-8", errors="replace"))
 
 
 def resolver(address: str | None = None) -> Lookup:

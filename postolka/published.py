@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postolka import dns, spf
+from postolka.instance import dns, spf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Difference:
     """With its final dot."""
     type: str
     expected: tuple[str, ...]
-    """Values as `dns.value` has them; empty: there should be none."""
+    """Values as `live.value` has them; empty: there should be none."""
     found: tuple[str, ...]
     failure: str = ""
     """What is wrong where the values don't say it, for example that there is no answer."""

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from postolka import identity
 from postolka.errors import PostolkaError
-from postolka.instance import document
+from postolka.instance import dkim, document
 from postolka.instance.parse import parse
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def rotate(data: bytes, *, where: str, serial: int) -> Rotated:
 def _add(text: str, domain: str, keys: yaml.SequenceNode) -> Iterator[tuple[list[_Edit], str]]:
     """Append a successor for each algorithm that signs."""
     signing = {_value(key, "algorithm") for key in keys.value if _role(key) == "active"}
-    made = [key for key in identity.dkim_keys() if key["algorithm"] in signing]
+    made = [key for key in dkim.new_keys() if key["algorithm"] in signing]
     fields = [{**key, "role": "next"} for key in made]
     if keys.flow_style:
         items = ", ".join(_flow(item) for item in fields)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from postolka.instance.model import Instance
+    from postolka.instance.webforms import Row
     from postolka.published import Difference
-    from postolka.webforms import Row
 
 #: RFC 2181, 8 allows more, but resolvers keep nothing for longer than a week or so.
 _MAX_TTL_SECONDS = 604800
@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(arguments: argparse.Namespace) -> int:
-    from postolka import dns, listening, webforms  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka import listening  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka.instance import dns, webforms  # noqa: PLC0415
 
     ttl_seconds = dns.TTL_SECONDS if arguments.ttl is None else _ttl(arguments.ttl)
     instance = _instance(arguments.file)
@@ -74,7 +75,8 @@ def _print(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from postolka import dns, listening, published  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka import listening, published  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka.instance import dns  # noqa: PLC0415
 
     ask = domain.resolver(arguments)
     instance = _instance(arguments.file)

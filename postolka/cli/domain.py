@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from postolka.dns import Live
+    from postolka.instance.dns import Live
     from postolka.instance.model import Instance
     from postolka.live import Lookup
 

@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    from postolka import dns, identity, listening, rotation  # noqa: PLC0415 - libraries: 0.3 s
+    from postolka import identity, listening, rotation  # noqa: PLC0415 - libraries: 0.3 s
+    from postolka.instance import dns  # noqa: PLC0415
 
     file: Path = arguments.file
     rotated = rotation.rotate(files.read(file), where=str(file), serial=identity.new_serial())

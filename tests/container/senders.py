@@ -9,8 +9,7 @@ import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from postolka import dns
-from postolka.instance import keys
+from postolka.instance import dns, keys
 from postolka.lab import world
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Sender:
             text["_dmarc."] = f"v=DMARC1; p={self.policy}"
         lines = [f"{self.domain}. 300 IN MX 10 {world.SINK.name}."]
         lines += [
-            f"{name}{self.domain}. 300 IN TXT {dns._strings(value)}" for name, value in text.items()
+            f"{name}{self.domain}. 300 IN TXT {dns.strings(value)}" for name, value in text.items()
         ]
         return "\n".join(lines) + "\n"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, cli, container, dns, identity, machines, mailclient
+from postolka import acceptance, cli, container, identity, machines, mailclient
 from postolka.acceptance import compose
+from postolka.instance import dkim, dns
 from postolka.instance.model import ROLES
 from postolka.instance.parse import parse
 from postolka.lab import post, world
@@ -53,7 +54,7 @@ def _make(directory: Path) -> None:
     keys = "".join(
         f"      - {{selector: {key['selector']}, algorithm: {key['algorithm']},"
         f" private_key: {key['private_key']}}}\n"
-        for key in identity.dkim_keys()
+        for key in dkim.new_keys()
     )
     password = made.user_data.split(b'password_hash: "')[2].split(b'"')[0].decode()
     carol = f'  - {{address: carol@{_SECOND}, password_hash: "{password}"}}\n'

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import cli, dns, home, listening, webforms
+from postolka import cli, home, listening
+from postolka.instance import dns, webforms
 from tests.unit import instances
 from tests.unit.golden import EXAMPLE, check
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import subprocess
 
+import dns.name
+import dns.rdata
+import dns.rdataclass
 import dns.rdatatype
 import dns.zone
 import pytest
 
-from postolka import dns as records
+from postolka import live
+from postolka.instance import dns as records
 from postolka.instance import mtasts
 from postolka.instance.keys import pem
 from postolka.instance.parse import parse
@@ -139,6 +143,26 @@ def test_rooms_ports_are_published() -> None:
         assert f"_{port}._tcp.mail.example.test. 300 IN TLSA 3 1 1 " in text
 
 
+def test_every_record_is_valid_for_its_type() -> None:
+    """Each name and value is written as a DNS library writes what it has parsed."""
+    reverse = records.reverse(EXAMPLE.hostname, EXAMPLE.addresses)
+    for item in (*records.records(EXAMPLE, _PORTS), *reverse):
+        kind = dns.rdatatype.from_text(item.type)
+        parsed = dns.rdata.from_text(dns.rdataclass.IN, kind, item.data)
+        assert (parsed.to_text(), live.value(parsed)) == (item.data, item.value)
+        assert dns.name.from_text(item.name).to_text() == item.name
+
+
+def test_one_domains_records_are_its_own() -> None:
+    """What is asked for is that domain's part of the whole, without the host's."""
+    text = records.zone(EXAMPLE, _PORTS, only="example.net")
+    assert text.startswith("; The records to publish for example.net, TTL 300 s.\n")
+    lines = {line for line in text.splitlines() if line and not line.startswith(";")}
+    assert lines < set(records.zone(EXAMPLE, _PORTS).splitlines())
+    assert {".".join(line.split()[0].split(".")[-3:]) for line in lines} == {"example.net."}
+    assert "Public keys of the signatures on mail from example.net" in text
+
+
 def test_ttl_is_the_one_that_was_asked_for() -> None:
     """Low while setting up, and the text says what comes after that."""
     lines = records.zone(EXAMPLE, _PORTS).splitlines()
@@ -241,4 +265,4 @@ def test_hostile_live_text_stays_one_record() -> None:
     loaded = dns.zone.from_text(_FRAME + zone, origin="example.test.", check_origin=False)
     (record,) = loaded.find_rdataset("_dmarc", dns.rdatatype.TXT)
     assert b"".join(record.strings).decode() == text
-    assert records.value(record) == text.replace("\n", "\\n")
+    assert live.value(record) == text.replace("\n", "\\n")

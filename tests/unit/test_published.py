@@ -9,8 +9,8 @@ import dns.rdatatype
 import dns.zone
 import pytest
 
-from postolka import dns as records
 from postolka import listening, live, published
+from postolka.instance import dns as records
 from postolka.live import Answer
 from tests.unit.golden import EXAMPLE
 
@@ -35,7 +35,7 @@ def _asking(text: str, *, is_authentic: bool = True) -> Callable[[str, str], Ans
 
     def ask(name: str, kind: str) -> Answer:
         found = zone.get_rdataset(name, dns.rdatatype.from_text(kind))
-        values = tuple(sorted(map(records.value, found or ())))
+        values = tuple(sorted(map(live.value, found or ())))
         return Answer(values=values, is_authentic=is_authentic)
 
     return ask

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postolka import spf
+from postolka.instance import spf
 
 _HOST = "mail.example.test"
 _NAMES = st.from_regex(r"[a-z]{1,8}\.[a-z]{2,5}", fullmatch=True)

@@ -6,25 +6,18 @@ Pure: no I/O.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import textwrap
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-import dns.reversename
-from dns.rdtypes.ANY.TXT import TXT
-
-from postolka import spf
-from postolka.instance import mtasts
+from postolka.instance import mtasts, spf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from postolka.instance.model import Domain, Instance
-    from pyinfra_deploys.room import Port
 
 #: Low while a server is being set up, so that a mistake is short-lived; seconds.
 TTL_SECONDS = 300
@@ -43,21 +36,49 @@ _REPORTS = re.compile(r";\s*rua\s*=", re.IGNORECASE)
 _STRING_BYTES = 255
 
 
+class Port(Protocol):
+    """What a record tells of a port (pyinfra_deploys.room.Port)."""
+
+    @property
+    def number(self) -> int: ...  # noqa: D102 - described there
+
+    @property
+    def protocol(self) -> str: ...  # noqa: D102
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def is_public(self) -> bool: ...  # noqa: D102
+
+    @property
+    def tls(self) -> str: ...  # noqa: D102
+
+    @property
+    def domain_hosts(self) -> Sequence[str]: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: an absolute name with its final dot, a type, and the data in master-file form."""
+    """One record: an absolute name with its final dot, a type, and what it says."""
 
     name: str
     type: str
-    data: str
+    text: str
+    """The data; of a TXT record its text, whole."""
     why: str
     advice: str = ""
     """What to do about it later; empty: nothing."""
 
     @property
+    def data(self) -> str:
+        """The data in master-file form (RFC 1035, 5.1)."""
+        return strings(self.text) if self.type == "TXT" else self.text
+
+    @property
     def value(self) -> str:
         """The data as web forms want them: the text of a TXT record whole and without quotes."""
-        return value(_rdata(self))
+        return printable(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,29 +95,34 @@ class Live:
 
 
 def records(
-    instance: Instance, ports: Iterable[Port], live: Mapping[str, Live] | None = None
+    instance: Instance,
+    ports: Iterable[Port],
+    live: Mapping[str, Live] | None = None,
+    *,
+    only: str = "",
 ) -> list[Record]:
-    """Return every record of `instance`, grouped by what they are for.
+    """Return every record of `instance`, or of its domain `only`, grouped by what they are for.
 
     `ports` are what its server listens on. The domains in `live` exist already: what they have is
-    built upon; all others start strict. Raises dns.exception.DNSException for data that aren't
-    valid for their type.
+    built upon; all others start strict.
     """
     public = [port for port in ports if port.is_public and port.protocol == "tcp"]
-    found = list(_host(instance, public))
+    found = [] if only else list(_host(instance, public))
     for domain in instance.domains:
+        if only and domain.name != only:
+            continue
         old = (live or {}).get(domain.name)
         found += _domain(domain, instance) if old is None else _existing(domain, instance, old)
         found += _services(domain.name, instance, public)
-    unique = {(item.name, item.type, item.data): _checked(item) for item in reversed(found)}
+    unique = {(item.name, item.type, item.text): item for item in reversed(found)}
     return list(reversed(unique.values()))
 
 
 def reverse(hostname: str, addresses: Iterable[str]) -> list[Record]:
     """Return the reverse names that the addresses' owner has to be asked for (RFC 1035, 3.5)."""
     why = "Ask the owner of each address for it; many servers refuse mail from one without."
-    names = (dns.reversename.from_address(address).to_text() for address in addresses)
-    return [Record(name, "PTR", f"{hostname}.", why) for name in names]
+    names = (ipaddress.ip_address(address).reverse_pointer for address in addresses)
+    return [Record(f"{name}.", "PTR", f"{hostname}.", why) for name in names]
 
 
 def zone(
@@ -105,25 +131,18 @@ def zone(
     live: Mapping[str, Live] | None = None,
     *,
     ttl_seconds: int = TTL_SECONDS,
+    only: str = "",
 ) -> str:
-    """Return the records as a fragment of a zone file, with a comment above each group."""
-    lines = [f"; The records to publish for {instance.hostname}, TTL {ttl_seconds} s."]
+    """Return `records` as a fragment of a zone file, with a comment above each group."""
+    lines = [f"; The records to publish for {only or instance.hostname}, TTL {ttl_seconds} s."]
     if ttl_seconds < LASTING_TTL_SECONDS:
         lines.append(
             f"; That is for setting up: once all is well, publish --ttl {LASTING_TTL_SECONDS}."
         )
-    lines.append("")
-    if instance.addresses:
-        lines.append("; Ask the owner of each address for its reverse name (PTR); many servers")
-        lines.append("; refuse mail from an address without one:")
-        lines += [
-            f";   {item.name} {item.type} {item.data}"
-            for item in reverse(instance.hostname, instance.addresses)
-        ]
-    else:
-        lines.append(f"; No address was given: add an A or AAAA record for {instance.hostname}.")
+    if not only:
+        lines += ["", *_addresses(instance)]
     group = ""
-    for record in records(instance, ports, live):
+    for record in records(instance, ports, live, only=only):
         if record.why != group:
             group = record.why
             text = f"{group} {record.advice}"
@@ -132,18 +151,26 @@ def zone(
     return "\n".join(lines) + "\n"
 
 
-def value(rdata: dns.rdata.Rdata) -> str:
-    """Return a record's data on one line; readers join a TXT record's strings without a space.
-
-    What can't be printed stands as a backslash and its number: records may be anybody's.
-    """
-    if not isinstance(rdata, TXT):
-        return rdata.to_text()
-    text = b"".join(rdata.strings).decode("utf-8", errors="replace")
+def printable(text: str) -> str:
+    """Return a text on one line; what can't be printed stands as a backslash and its number."""
     return "".join(
         item if item.isprintable() else item.encode("unicode_escape").decode("ascii")
         for item in text
     )
+
+
+def _addresses(instance: Instance) -> list[str]:
+    """Return the comment about the server's addresses."""
+    if not instance.addresses:
+        return [f"; No address was given: add an A or AAAA record for {instance.hostname}."]
+    return [
+        "; Ask the owner of each address for its reverse name (PTR); many servers",
+        "; refuse mail from an address without one:",
+        *(
+            f";   {item.name} {item.type} {item.data}"
+            for item in reverse(instance.hostname, instance.addresses)
+        ),
+    ]
 
 
 def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
@@ -158,7 +185,7 @@ def _host(instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
             "The server's own name as a mail domain: its bounces are checked by it (RFC 7208, 2.4)."
         )
         yield Record(host, "MX", f"{_MX_PREFERENCE} {host}", why)
-        yield Record(host, "TXT", _strings(_STRICT_SPF), why)
+        yield Record(host, "TXT", _STRICT_SPF, why)
     why = "Which authority may issue the server's certificates (RFC 8659)."
     yield Record(host, "CAA", f'0 issue "{instance.acme.issuer}"', why)
     why = (
@@ -176,10 +203,10 @@ def _domain(domain: Domain, instance: Instance) -> Iterator[Record]:
     name = f"{domain.name}."
     why = f"Mail for {domain.name} comes here, and only this server sends for it (RFC 7208)."
     yield Record(name, "MX", f"{_MX_PREFERENCE} {instance.hostname}.", why)
-    yield Record(name, "TXT", _strings(_STRICT_SPF), why)
+    yield Record(name, "TXT", _STRICT_SPF, why)
     yield from _dkim(domain)
     why = f"Mail that claims to be from {domain.name} and isn't is refused (RFC 7489)."
-    yield Record(f"_dmarc.{name}", "TXT", _strings(_dmarc(domain, "reject")), why)
+    yield Record(f"_dmarc.{name}", "TXT", _dmarc(domain, "reject"), why)
     yield _tlsrpt(domain)
     why = f"Which authority may issue certificates for {domain.name} (RFC 8659)."
     yield Record(name, "CAA", f'0 issue "{instance.acme.issuer}"', why)
@@ -194,7 +221,7 @@ def _existing(domain: Domain, instance: Instance, live: Live) -> Iterator[Record
     text = spf.merged(live.spf or "v=spf1 ~all", instance.hostname, mx=live.mx)
     why = f"Who sends for {domain.name}: this server, and all who did before (RFC 7208)."
     advice = f'Take out who no longer sends; once it is this server alone: "{_STRICT_SPF}".'
-    yield Record(name, "TXT", _strings(text), why, "" if text == _STRICT_SPF else advice)
+    yield Record(name, "TXT", text, why, "" if text == _STRICT_SPF else advice)
     yield from _dkim(domain)
     text = live.dmarc or _dmarc(domain, "none")
     is_lax = _NO_POLICY.search(text)
@@ -205,7 +232,7 @@ def _existing(domain: Domain, instance: Instance, live: Live) -> Iterator[Record
         "It has nothing refused so far, but reports come. Once they have named none of your own "
         "senders as failing for two weeks: p=quarantine; after two more: p=reject."
     )
-    yield Record(f"_dmarc.{name}", "TXT", _strings(text), why, advice if is_lax else "")
+    yield Record(f"_dmarc.{name}", "TXT", text, why, advice if is_lax else "")
     yield _tlsrpt(domain, live.tlsrpt)
 
 
@@ -227,7 +254,7 @@ def _dkim(domain: Domain) -> Iterator[Record]:
     why = f"Public keys of the signatures on mail from {domain.name} (RFC 6376, RFC 8463)."
     for key in domain.dkim:
         name = f"{key.selector}._domainkey.{domain.name}."
-        yield Record(name, "TXT", _strings(key.record), why)
+        yield Record(name, "TXT", key.record, why)
 
 
 def _dmarc(domain: Domain, policy: str) -> str:
@@ -241,7 +268,7 @@ def _reports(domain: Domain) -> str:
 def _tlsrpt(domain: Domain, text: str = "") -> Record:
     why = f"Where others report mail to {domain.name} that found no TLS as it should (RFC 8460)."
     text = text or f"v=TLSRPTv1; rua=mailto:postmaster@{domain.name}"
-    return Record(f"_smtp._tls.{domain.name}.", "TXT", _strings(text), why)
+    return Record(f"_smtp._tls.{domain.name}.", "TXT", text, why)
 
 
 def _services(domain: str, instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
@@ -257,22 +284,19 @@ def _services(domain: str, instance: Instance, ports: Sequence[Port]) -> Iterato
         yield Record(f"{label}.{domain}.", "CNAME", host, why)
         if label == mtasts.HOST:
             why = f"Mail for {domain} is to come over TLS (RFC 8461); so far that is only tested."
-            text = _strings(mtasts.record(instance.hostname))
+            text = mtasts.record(instance.hostname)
             yield Record(f"_{mtasts.HOST}.{domain}.", "TXT", text, why)
 
 
-def _strings(text: str) -> str:
+def strings(text: str) -> str:
     """Return the character strings of a TXT record in master-file form."""
     data = text.encode("utf-8")
     pieces = [data[start : start + _STRING_BYTES] for start in range(0, len(data), _STRING_BYTES)]
-    return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, pieces).to_text()
+    return " ".join(f'"{"".join(map(_escaped, piece))}"' for piece in pieces)
 
 
-def _rdata(record: Record) -> dns.rdata.Rdata:
-    kind = dns.rdatatype.from_text(record.type)
-    return dns.rdata.from_text(dns.rdataclass.IN, kind, record.data)
-
-
-def _checked(record: Record) -> Record:
-    """Return `record` in the form in which dnspython writes it, parsed and so known to be valid."""
-    return replace(record, data=_rdata(record).to_text())
+def _escaped(byte: int) -> str:
+    char = chr(byte)
+    if char in '"\\':
+        return f"\\{char}"
+    return char if char.isascii() and char.isprintable() else f"\\{byte:03d}"

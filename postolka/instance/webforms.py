@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from postolka.dns import Record
+    from postolka.instance.dns import Record
     from postolka.instance.model import Instance
 
 
