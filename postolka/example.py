@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from postolka import acceptance, build, container, identity, listening, machines, vm
 from postolka.errors import PostolkaError
+from postolka.instance import editing
 from postolka.lab import client
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Request:
 def new_instance(directory: Path) -> None:
     """Write the files of the example instance into `directory`, which must be absent or empty."""
     request = identity.Request(domain=DOMAIN, hostname=HOSTNAME, accounts=ACCOUNTS)
-    made = identity.make(request, serial=identity.new_serial(), ports=listening.ports())
+    made = identity.make(request, serial=editing.new_serial(), ports=listening.ports())
     identity.write(made, directory)
 
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,11 +86,6 @@ def check(request: Request) -> None:
         ]
     if problems:
         raise ProblemsError("instance new", problems)
-
-
-def new_serial() -> int:
-    """Return a serial as in zone files: the day, and room for 99 changes by hand on it."""
-    return int(time.strftime("%Y%m%d01", time.gmtime()))
 
 
 def make(

@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rotate(arguments: argparse.Namespace) -> int:
     from postolka import identity, listening, rotation  # noqa: PLC0415 - libraries: 0.3 s
-    from postolka.instance import dns  # noqa: PLC0415
+    from postolka.instance import dns, editing  # noqa: PLC0415
 
     file: Path = arguments.file
-    rotated = rotation.rotate(files.read(file), where=str(file), serial=identity.new_serial())
+    rotated = rotation.rotate(files.read(file), where=str(file), serial=editing.new_serial())
     live = domain.of_instance(arguments, rotated.instance)
     zone = dns.zone(rotated.instance, listening.ports(), live)
     # The records first: stopped in between, the same step is due again, and none is missing.
@@ -86,6 +86,7 @@ def _check(file: Path) -> int:
 
 def _new(arguments: argparse.Namespace) -> int:
     from postolka import identity, listening  # noqa: PLC0415 - their libraries cost 0.3 s
+    from postolka.instance import editing  # noqa: PLC0415
 
     name = arguments.domain.lower().removesuffix(".")
     hostname = arguments.hostname or f"mail.{name}"
@@ -98,7 +99,7 @@ def _new(arguments: argparse.Namespace) -> int:
     identity.refuse_used(arguments.output)
     identity.check(request)
     live = domain.built_upon(arguments, request.hostname, [name])
-    serial = identity.new_serial()
+    serial = editing.new_serial()
     made = identity.make(request, serial=serial, ports=listening.ports(), live=live)
     identity.write(made, arguments.output)
     _warn_of_ec2(len(made.user_data))

@@ -214,7 +214,8 @@ class Dmarc:
 class Instance:
     """One mail server's identity."""
 
-    serial: int
+    serial: int = 0
+    """The higher, the newer; data without one are older than any with one."""
     hostname: str
     """Fully qualified, lower case, at most 64 characters."""
     addresses: tuple[str, ...]

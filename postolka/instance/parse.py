@@ -51,7 +51,6 @@ def _instance(node: Node) -> model.Instance | None:
         _without_format,
         {
             "format": _whole(model.FORMAT, model.FORMAT),
-            "serial": _whole(1, _MAX_SERIAL),
             "hostname": _text(grammar.hostname),
             "admin": _admin,
             "domains": _domains,
@@ -59,6 +58,7 @@ def _instance(node: Node) -> model.Instance | None:
             "database": _database,
         },
         {
+            "serial": _whole(1, _MAX_SERIAL),
             "addresses": _texts(grammar.address),
             "accounts": lambda child: _list(child, _account),
             "aliases": lambda child: _list(child, _alias),

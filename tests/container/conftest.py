@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import acceptance, build, container, identity, mailclient
-from postolka.instance import document, firewall
+from postolka.instance import document, editing, firewall
 from postolka.lab import client, world
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
@@ -110,7 +110,7 @@ def new_instance(
     request = identity.Request(
         domain=domain, hostname=f"mail.{domain}", accounts=accounts, addresses=addresses
     )
-    made = identity.make(request, serial=identity.new_serial(), ports=server.ports(Settings()))
+    made = identity.make(request, serial=editing.new_serial(), ports=server.ports(Settings()))
     identity.write(made, directory)
     instance = Instance(directory=directory)
     lists = list(world.stranger(senders.LISTS.number).addresses)

@@ -10,7 +10,7 @@ import pytest
 
 from postolka import acceptance, cli, container, identity, machines, mailclient
 from postolka.acceptance import compose
-from postolka.instance import dkim, dns
+from postolka.instance import dkim, dns, editing
 from postolka.instance.model import ROLES
 from postolka.instance.parse import parse
 from postolka.lab import post, world
@@ -50,7 +50,7 @@ def _make(directory: Path) -> None:
     """Write the files of an instance with two domains."""
     request = identity.Request(domain=_FIRST, hostname=f"mail.{_FIRST}", accounts=("alice", "bob"))
     ports = server.ports(Settings())
-    made = identity.make(request, serial=identity.new_serial(), ports=ports)
+    made = identity.make(request, serial=editing.new_serial(), ports=ports)
     keys = "".join(
         f"      - {{selector: {key['selector']}, algorithm: {key['algorithm']},"
         f" private_key: {key['private_key']}}}\n"
