@@ -206,6 +206,18 @@ class NftablesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSettings:
+    """From when on status is red."""
+
+    queue_mails: int = _whole(200, 1, 1 << 20)
+    """More mails in Postfix' queue than these are a problem."""
+    queue_hours: int = _whole(48, 1, 2400)
+    """A mail that has waited longer in Postfix' queue is a problem, hours."""
+    disk_percent: int = _whole(10, 1, 90)
+    """With less of the state partition's space or inodes left, status warns, percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SshSettings:
     """Who may come in as an operator."""
 
@@ -232,6 +244,7 @@ class Settings:
     bind: BindSettings = field(default_factory=BindSettings)
     nftables: NftablesSettings = field(default_factory=NftablesSettings)
     ssh: SshSettings = field(default_factory=SshSettings)
+    status: StatusSettings = field(default_factory=StatusSettings)
 
     def is_on(self, path: str) -> bool:
         """Return the boolean setting at the dotted `path`."""

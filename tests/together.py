@@ -24,7 +24,7 @@ GROUPS = (
     (
         "container/test_viruses", "container/test_filters", "container/test_filter_sources",
         "container/test_mail", "container/test_spam_lists", "container/test_dovecot_accounts",
-        "container/test_ratelimit", "container/test_postfix_in",
+        "container/test_ratelimit", "container/test_postfix_in", "container/test_status",
     ),
 )  # fmt: skip
 

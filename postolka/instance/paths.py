@@ -135,6 +135,26 @@ class Paths:
         return self.root / "var/lib/clamav"
 
     @property
+    def rules_asked(self) -> Path:
+        """Touched whenever newer rules for SpamAssassin were asked for, and there was an answer."""
+        return self.root / "var/lib/spamassassin/asked"
+
+    @property
+    def channels(self) -> Path:
+        """Where newer rules for SpamAssassin come from."""
+        return self.root / "etc/spamassassin/channels"
+
+    @property
+    def clock(self) -> Path:
+        """Touched whenever a server has told the time (systemd-timesyncd(8))."""
+        return self.root / "run/systemd/timesync/synchronized"
+
+    @property
+    def var(self) -> Path:
+        """On the state partition."""
+        return self.root / "var"
+
+    @property
     def razor(self) -> Path:
         """What Razor's client keeps."""
         return self.root / "var/lib/amavis/.razor"

@@ -12,6 +12,7 @@ import gzip
 import os
 import re
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +70,12 @@ def entries(paths: Paths) -> list[Entry]:
     except PermissionError as error:
         hint = "sudo postolka-instance quarantine list"
         raise PostolkaError(str(paths.quarantine), "is not for you to read", hint=hint) from error
+
+
+def kinds(paths: Paths) -> Counter[str]:
+    """Return how many mails of each kind are there. Raises PermissionError."""
+    names = (_NAME.fullmatch(path.name) for path in _files(paths))
+    return Counter(name[1] for name in names if name)
 
 
 def release(paths: Paths, identifier: str, recipients: Sequence[str]) -> str:

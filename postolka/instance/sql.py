@@ -83,16 +83,20 @@ class Server:
         """Say whether PostfixAdmin's tables are there, to the last."""
         return self.run(_TABLES).strip() == "1" and self.run(_VERSION).strip() != "0"
 
-    def run(self, sql: str) -> str:
+    def run(self, sql: str, *, timeout_seconds: float | None = None) -> str:
         """Run statements and return what they give. Raises PostolkaError."""
-        done = subprocess.run(
-            self._argv,
-            input=sql,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self._environment,
-        )
+        try:
+            done = subprocess.run(
+                self._argv,
+                input=sql,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=self._environment,
+                timeout=timeout_seconds,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PostolkaError("database", f"no answer in {timeout_seconds:.0f} s") from error
         if done.returncode:
             # The server names the line and the word it stopped at; the statement may hold a secret.
             problem = done.stderr.strip().splitlines()[-1:] or ["gave no answer"]

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from postolka.errors import Problem
-from postolka.instance import firewall, health, units
+from postolka.instance import firewall, units
+from postolka.instance.checks import every
 from postolka.instance.house import load_house
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from postolka.instance.checks.check import Check
     from postolka.instance.paths import Paths
 
 #: waiting: no good data yet, SSH only; starting: daemons aren't all there yet.
@@ -44,8 +46,8 @@ class Status:
     ports: tuple[Mapping[str, Any], ...]
     """number, protocol, name and is_open of each port that the image serves."""
     image: Mapping[str, str]
-    warnings: tuple[Problem, ...] = ()
-    """What isn't as it should be, but keeps the server from nothing: an upstream that is down."""
+    checks: tuple[Check, ...] = ()
+    """What else was looked at; empty where only units and ports were."""
     exceeded: tuple[str, ...] = ()
     """Logins that sent too much in the last hour."""
     firewall: Mapping[str, int] = field(default_factory=dict)
@@ -65,7 +67,13 @@ class Status:
         over = [Problem(login, "has sent too much; its mail is put off") for login in self.exceeded]
         if self.state == "waiting":
             return (*data, *failed)
-        return (*data, *failed, *late, *shut, *over)
+        found = [problem for check in self.checks for problem in check.problems]
+        return (*data, *failed, *late, *shut, *over, *found)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What isn't as it should be, and keeps the server from nothing: an upstream is down."""
+        return tuple(warning for check in self.checks for warning in check.warnings)
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -79,6 +87,7 @@ class Status:
             "units": [{"name": unit.name, "state": unit.state} for unit in self.units],
             "ports": [dict(port) for port in self.ports],
             "firewall": dict(self.firewall),
+            "checks": [check.as_data() for check in self.checks],
             "image": dict(self.image),
         }
 
@@ -100,13 +109,14 @@ class Status:
         if self.firewall:
             met = (f"{self.firewall.get(name, 0)} {word}" for name, word in _STOPPED.items())
             lines.append(f"firewall  {', '.join(met)}")
+        lines += [f"{check.name:9} {check.text}" for check in self.checks]
         lines += [f"problem   {item}" for item in self.problems]
         lines += [f"warning   {item}" for item in self.warnings]
         return "\n".join(lines)
 
 
 def read(paths: Paths, *, for_people: bool = False) -> Status:
-    """Look at the machine; for people with warnings, which may take seconds, and the firewall."""
+    """Look at the machine; for people at everything, which may take seconds."""
     house = load_house(paths)
     report = _report(paths)
     is_configured = paths.configured.exists()
@@ -134,10 +144,20 @@ def read(paths: Paths, *, for_people: bool = False) -> Status:
         units=tuple(found),
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
-        warnings=health.warnings(paths, house) if for_people and is_configured else (),
+        checks=every.check(paths, house, found, report.get("hostname") or "")
+        if for_people and is_configured
+        else (),
         firewall=firewall.counters() if for_people else {},
-        exceeded=tuple(json.loads(paths.exceeded.read_bytes())) if paths.exceeded.exists() else (),
+        exceeded=_exceeded(paths),
     )
+
+
+def _exceeded(paths: Paths) -> tuple[str, ...]:
+    """Return the logins over their limit, as far as the asker may know."""
+    try:
+        return tuple(json.loads(paths.exceeded.read_bytes()))
+    except (FileNotFoundError, PermissionError):
+        return ()
 
 
 def _report(paths: Paths) -> dict[str, Any]:

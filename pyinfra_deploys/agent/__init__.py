@@ -33,7 +33,7 @@ CHECKS = (
 
 #: Read at boot: postolka.instance.paths.
 _HOUSE = "/usr/share/postolka/house.json"
-_CODE = ("postolka/__init__.py", "postolka/errors.py", "postolka/instance/*.py")
+_CODE = ("postolka/__init__.py", "postolka/errors.py", "postolka/instance/**/*.py")
 READERS = (
     # New accounts and passwords; it also creates what new data name.
     Reader(unit="postolka-database.service", files=("/etc/mysql/postolka-grants.sql",)),

@@ -169,6 +169,7 @@ def _check_little_space(machine: Machine, subject: Subject) -> None:
             with pytest.raises(smtplib.SMTPSenderRefused) as refused:
                 send()
             assert refused.value.smtp_code == 452
+        assert "mail is put off with 452" in ssh(machine, "sudo postolka-instance status || true")
 
 
 def _check_no_space(machine: Machine, subject: Subject) -> None:

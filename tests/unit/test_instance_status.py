@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from postolka.errors import Problem
 from postolka.instance import firewall, units
+from postolka.instance.checks.check import Check, Figure
 from postolka.instance.status import Status
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def test_ready_server_has_no_problem() -> None:
     assert str(_status()).splitlines()[0] == "state     ready"
     assert set(_status().as_data()) == {
         "state", "hostname", "serial", "data", "problems", "warnings", "units", "ports", "firewall",
-        "image",
+        "image", "checks",
     }  # fmt: skip
 
 
@@ -108,6 +110,23 @@ def test_everything_wrong_is_listed() -> None:
         "b.service: isn't up",
         "tcp port 25: nothing listens",
     ]
+
+
+def test_what_was_looked_at_besides_is_told() -> None:
+    """A line for each check, and its problems and warnings among all others."""
+    check = Check(
+        name="queue",
+        text="3 mails",
+        problems=(Problem("queue", "too many"),),
+        warnings=(Problem("queue", "old"),),
+        figures=(Figure(name="queue_mails", value=3, labels={"queue": "hold"}),),
+    )
+    lines = str(_status(checks=(check,))).splitlines()
+    assert lines[-3:] == ["queue     3 mails", "problem   queue: too many", "warning   queue: old"]
+    data = _status(checks=(check,)).as_data()
+    assert data["problems"] == [{"path": "queue", "text": "too many"}]
+    figure = {"name": "queue_mails", "labels": {"queue": "hold"}, "value": 3}
+    assert data["checks"] == [{"name": "queue", "text": "3 mails", "figures": [figure]}]
 
 
 def test_waiting_machine_does_not_miss_its_ports() -> None:

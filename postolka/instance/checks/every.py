@@ -1,0 +1,64 @@
+"""All checks of this machine, in the order in which status shows them."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from postolka.errors import Problem
+from postolka.instance.checks import (
+    clock,
+    database,
+    disk,
+    filters,
+    held,
+    jobs,
+    lists,
+    mailqueue,
+    memory,
+    tls,
+)
+from postolka.instance.checks.check import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from postolka.instance.paths import Paths
+    from postolka.instance.units import Unit
+
+
+def check(
+    paths: Paths, house: Mapping[str, Any], units: Sequence[Unit], hostname: str
+) -> tuple[Check, ...]:
+    """Look at a machine that has its data; who isn't root sees less."""
+    return tuple(_checks(paths, house, units, hostname))
+
+
+def _checks(
+    paths: Paths, house: Mapping[str, Any], units: Sequence[Unit], hostname: str
+) -> Iterator[Check]:
+    settings, now = house["settings"], time.time()
+    yield mailqueue.check(settings["status"], now)
+    yield tls.check(paths.tls / "certificate.pem", hostname, now)
+    if settings["clamav"]["enabled"]:
+        yield filters.signatures(paths.signatures, now)
+    yield filters.rules(paths.rules_asked, paths.channels, now)
+    if not os.geteuid():
+        yield from _as_root(paths, settings)
+    yield disk.check(paths.var, settings)
+    yield clock.check(paths.clock, units, now)
+    yield memory.check()
+    yield jobs.check(unit.name for unit in units)
+
+
+def _as_root(paths: Paths, settings: Mapping[str, Any]) -> Iterator[Check]:
+    from postolka.instance.parse import parse  # noqa: PLC0415 - its libraries cost 0.2 s
+
+    instance = parse(paths.kept.read_bytes())
+    yield database.check(paths, instance)
+    yield lists.check(instance)
+    yield held.check(paths)
+    if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
+        text = "no identity yet; a mail can be looked up, but not reported"
+        yield Check(name="razor", text="unknown to it", warnings=(Problem("razor", text),))
