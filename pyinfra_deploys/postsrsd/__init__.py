@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("postsrsd",)
+# For Debian's launcher, which isn't used. Without an answer the package's script asks postconf,
+# which sees no configuration at that time and waits a second before it says so.
+DEBCONF = ("postsrsd postsrsd/domain string localhost",)
 USERS = (User(name="postsrsd", id=171, home="/var/lib/postsrsd"),)
 PORTS = (
     Port(number=10001, name="srs-forward", is_public=False),

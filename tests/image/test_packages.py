@@ -89,7 +89,34 @@ def test_python_modules_are_compiled(root: Path) -> None:
     """Nothing is compiled at boot on a read-only root: what was only noted did run."""
     for package in ("jinja2", "yaml", "cloudinit"):
         assert list((root / f"usr/lib/python3/dist-packages/{package}/__pycache__").glob("*.pyc"))
+    library = root / "usr/lib/python3.13"
+    sources = {path.stem for path in library.glob("*.py")} - {"sitecustomize"}
+    compiled = {path.name.partition(".")[0] for path in (library / "__pycache__").glob("*.pyc")}
+    assert sources <= compiled
+    # One that holds its source's date was written by who imported the module, in passing.
+    for path in root.glob("usr/**/*.pyc"):
+        flags = int.from_bytes(path.read_bytes()[4:8], "little")
+        assert flags == 0b11, f"{path}: not checked by its source's hash (PEP 552)"
+
+
+def test_modules_of_php_and_apache_are_enabled_as_by_debian(root: Path) -> None:
+    """Those were only noted as well; PHP's for each of its kinds."""
+    available = {path.stem for path in root.glob("etc/php/8.4/mods-available/*.ini")}
+    for kind in ("cli", "fpm"):
+        links = list((root / f"etc/php/8.4/{kind}/conf.d").iterdir())
+        assert {link.stem.partition("-")[2] for link in links} == available
+        assert all(str(link.readlink()).endswith(f"/{link.name[3:]}") for link in links)
+        state = root / f"var/lib/php/modules/8.4/{kind}/enabled_by_maint"
+        assert {path.name for path in state.iterdir()} == available
+    for link in ("mods-enabled/mpm_event.load", "conf-enabled/postfixadmin.conf"):
+        assert (root / "etc/apache2" / link).is_symlink()
+    assert (root / "etc/apache2/sites-enabled/000-default.conf").is_symlink()
+
+
+def test_certificates_and_hardware_database_are_joined(root: Path) -> None:
+    """So did what makes one file of many."""
     assert (root / "etc/ssl/certs/ca-certificates.crt").stat().st_size > 100_000
+    assert (root / "usr/lib/udev/hwdb.bin").stat().st_size > 1 << 20
 
 
 def test_copyright_stays_and_manuals_go(root: Path) -> None:
