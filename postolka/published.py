@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a server wants published: nothing of it is secret."""
+
+    hostname: str
+    addresses: tuple[str, ...]
+    domains: tuple[str, ...]
+    records: tuple[dns.Record, ...]
+
+    @classmethod
+    def of(cls, instance: Instance, records: Iterable[dns.Record]) -> Wanted:
+        """Return what `instance` wants, which are `records`."""
+        return cls(
+            hostname=instance.hostname,
+            addresses=instance.addresses,
+            domains=tuple(domain.name for domain in instance.domains),
+            records=tuple(records),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """Records of one name and type that aren't as they should be."""
 
@@ -43,18 +63,18 @@ class Report:
     """Of the host and of each domain: whether the resolver vouches for what DANE depends on."""
 
 
-def compare(instance: Instance, records: Iterable[dns.Record], ask: Lookup) -> Report:
+def compare(server: Wanted, ask: Lookup) -> Report:
     """Look each of the records up. Raises PostolkaError where nobody answers."""
     known = cache(ask)
-    host = f"{instance.hostname}."
-    addresses = instance.addresses or tuple(
+    host = f"{server.hostname}."
+    addresses = server.addresses or tuple(
         address for kind in ("A", "AAAA") for address in known(host, kind).values
     )
     wanted: dict[tuple[str, str], list[str]] = {}
-    if instance.addresses:
+    if server.addresses:
         # An address that isn't the server's is one more where mail gets lost.
         wanted = {(host, "A"): [], (host, "AAAA"): []}
-    for record in (*records, *dns.reverse(instance.hostname, addresses)):
+    for record in (*server.records, *dns.reverse(server.hostname, addresses)):
         wanted.setdefault((record.name, record.type), []).append(record.value)
     differences = [_difference(name, kind, known, wanted[name, kind]) for name, kind in wanted]
     if not addresses:
@@ -63,7 +83,7 @@ def compare(instance: Instance, records: Iterable[dns.Record], ask: Lookup) -> R
     return Report(
         checked=known.cache_info().currsize,
         differences=tuple(item for item in differences if item),
-        dnssec=_dnssec(instance, wanted, known),
+        dnssec=_dnssec(server, wanted, known),
     )
 
 
@@ -93,12 +113,12 @@ def _form(kind: str, value: str) -> str:
     return "".join(value.split()).removesuffix(";")
 
 
-def _dnssec(instance: Instance, wanted: Iterable[tuple[str, str]], ask: Lookup) -> dict[str, bool]:
+def _dnssec(server: Wanted, wanted: Iterable[tuple[str, str]], ask: Lookup) -> dict[str, bool]:
     """Return, by name, whether the answers are authentic that DANE needs so (RFC 7672, 2.2)."""
-    host = f"{instance.hostname}."
-    needed = [(domain.name, (f"{domain.name}.", "MX")) for domain in instance.domains]
+    host = f"{server.hostname}."
+    needed = [(domain, (f"{domain}.", "MX")) for domain in server.domains]
     needed += [
-        (instance.hostname, (name, kind))
+        (server.hostname, (name, kind))
         for name, kind in wanted
         if kind == "TLSA" or (name == host and kind in ("A", "AAAA"))
     ]

@@ -32,6 +32,7 @@ from pyinfra_deploys import (
     selinux,
     spamassassin,
     ssh,
+    status,
     time,
 )
 from pyinfra_deploys import room as rooms
@@ -67,6 +68,7 @@ ROOMS = (
     selinux,
     spamassassin,
     ssh,
+    status,
     time,
 )
 

@@ -215,6 +215,9 @@ class StatusSettings:
     """A mail that has waited longer in Postfix' queue is a problem, hours."""
     disk_percent: int = _whole(10, 1, 90)
     """With less of the state partition's space or inodes left, status warns, percent."""
+    probe_domains: str = "gmail.com outlook.com"
+    """Domains, with spaces between: one's mail server greets this machine on port 25, or none of
+    its mail can leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ def _check(arguments: argparse.Namespace) -> int:
     instance = _instance(arguments.file)
     live = domain.of_instance(arguments, instance, ask)
     records = dns.records(instance, listening.ports(), live)
-    report = published.compare(instance, records, ask)
+    report = published.compare(published.Wanted.of(instance, records), ask)
     advice = [f"{item.name} {item.type}: {item.advice}" for item in records if item.advice]
     if arguments.json:
         found = {"hostname": instance.hostname, **dataclasses.asdict(report), "advice": advice}

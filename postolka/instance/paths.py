@@ -150,6 +150,16 @@ class Paths:
         return self.root / "run/systemd/timesync/synchronized"
 
     @property
+    def lookout(self) -> Path:
+        """What `postolka.lookout` found, as JSON."""
+        return self.root / "run/postolka-lookout/found.json"
+
+    @property
+    def lookout_facts(self) -> Path:
+        """What it is told, as JSON."""
+        return self.lookout.with_name("facts.json")
+
+    @property
     def var(self) -> Path:
         """On the state partition."""
         return self.root / "var"

@@ -144,9 +144,7 @@ def read(paths: Paths, *, for_people: bool = False) -> Status:
         units=tuple(found),
         ports=ports,
         image=_image(paths.root / "etc/os-release"),
-        checks=every.check(paths, house, found, report.get("hostname") or "")
-        if for_people and is_configured
-        else (),
+        checks=every.check(paths, house, found, report) if for_people and is_configured else (),
         firewall=firewall.counters() if for_people else {},
         exceeded=_exceeded(paths),
     )

@@ -7,9 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from postolka.instance.checks.memory import MESSAGE
+from postolka.lab import world
 from tests.container.conftest import meanwhile, ssh, stopped
 
 if TYPE_CHECKING:
+    from postolka.acceptance import Subject
+    from postolka.lab.client import Lab
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
@@ -83,3 +86,75 @@ def test_limit_on_memory_that_was_met_is_told(machine: Machine) -> None:
     entry = f"MESSAGE_ID={MESSAGE}\\nMESSAGE=test\\nUNIT=test.service\\n"
     ssh(machine, f"printf '{entry}' | sudo logger --journald; sudo journalctl --sync")
     assert "1 time in the last day" in _told(machine, "warnings")["test.service"]
+
+
+def _looked(machine: Machine) -> dict[str, str]:
+    """Have the machine look what others see of it; return what it warns of."""
+    # What it remembers of the DNS may be of another test.
+    ssh(machine, "sudo rndc flush; sudo systemctl start postolka-lookout.service")
+    found = _status(machine)
+    return {item["path"]: item["text"] for item in (*found["problems"], *found["warnings"])}
+
+
+def test_server_that_others_see_as_it_should_be_is_told_so(
+    machine: Machine, subject: Subject
+) -> None:
+    """Port 25 by both families, names, lists, and the DNS; by an account that may do nothing."""
+    assert (
+        not {"port 25", "HELO", "PTR", "zen.spamhaus.org", "dns", "lookout"}
+        & _looked(machine).keys()
+    )
+    checks = {check["name"]: check["text"] for check in _status(machine)["checks"]}
+    greeted = f"{world.OUTSIDE.name} greets by IPv4 and {world.OUTSIDE.name} greets by IPv6"
+    assert checks["outgoing"].startswith(f"port 25 is open, {greeted} (")
+    assert f"{subject.address}, " in checks["names"]
+    assert f"and {subject.server.name} name each other" in checks["names"]
+    assert checks["lists"].startswith("none of 1 has this server")
+    assert "record sets, none wrong, DNSSEC holds" in checks["dns"]
+    user = ssh(machine, "systemctl show --value --property=User postolka-lookout.service")
+    assert user.strip() == "lookout"
+    with_secrets = "sudo -u lookout cat /var/lib/postolka/instance.yaml 2>&1 || true"
+    assert "denied" in ssh(machine, with_secrets)
+
+
+def test_port_25_that_a_provider_shuts_is_red(machine: Machine) -> None:
+    """Nothing gets out by it; that a daemon is well doesn't help."""
+    rule = "tcp dport 25 reject with icmpx admin-prohibited"
+    chain = "add chain inet provider out { type filter hook output priority 9; }"
+    shut = (
+        f"sudo nft 'add table inet provider; {chain}; add rule inet provider out oif != lo {rule}'"
+    )
+    with meanwhile(machine, shut, "sudo nft delete table inet provider"):
+        assert _looked(machine)["port 25"].startswith("no mail can leave, not by IPv4")
+        assert "port 25" in _told(machine)
+    assert "port 25" not in _looked(machine)
+
+
+def test_what_others_hold_against_the_server_is_told(
+    machine: Machine, subject: Subject, lab: Lab
+) -> None:
+    """A list that has it, an address without a name, and an MX record too many."""
+    lab.block(subject.address)
+    lab.unname(subject.address)
+    lab.publish("test-status", f"{subject.domain}. 300 IN MX 5 {world.SINK.name}.\n")
+    try:
+        told = _looked(machine)
+    finally:
+        lab.publish("test-status", "")
+        lab.unname()
+        lab.unblock(subject.address)
+    assert told["zen.spamhaus.org"].startswith(f"lists {subject.address}: 127.0.0.")
+    assert told["PTR"] == f"{subject.address} has no name, not {subject.server.name}"
+    assert f"{subject.domain}. MX" in told["dns"]
+    assert not {"zen.spamhaus.org", "PTR", "dns"} & _looked(machine).keys()
+
+
+def test_lookout_fails_nothing_without_a_resolver(machine: Machine) -> None:
+    """It tells that nobody answers, and the unit has not failed."""
+    with stopped(machine, "named.service"):
+        ssh(machine, "sudo systemctl start postolka-lookout.service")
+        told = _told(machine, "warnings")
+    assert "no answer" in told["dns"]
+    assert "no answer" in told["outgoing"]
+    assert ssh(machine, "systemctl --failed --no-legend").strip() == ""
+    _looked(machine)

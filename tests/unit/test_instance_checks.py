@@ -5,6 +5,7 @@ The inputs are what the programs print, or real files.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from postolka.errors import Problem
 from postolka.instance import certificate
-from postolka.instance.checks import clock, disk, filters, jobs, lists, mailqueue, memory, tls
-from postolka.instance.checks.check import DAY_SECONDS, HOUR_SECONDS, duration
+from postolka.instance.checks import clock, disk, filters, jobs, mailqueue, memory, network, tls
+from postolka.instance.checks.check import DAY_SECONDS, HOUR_SECONDS, Check, Figure, duration
 from postolka.instance.parse import parse
 from postolka.instance.units import Unit
 from pyinfra_deploys.settings import Settings
@@ -26,8 +28,6 @@ from tests.unit import instances
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from postolka.instance.checks.check import Check
 
 _NOW = 1000.0 * DAY_SECONDS
 _HOST = "mail.example.test"
@@ -240,13 +240,38 @@ def test_jobs_are_judged(job: dict[str, str], said: list[str]) -> None:
     assert [item.value for item in check.figures] == [not said]
 
 
-@pytest.mark.parametrize("answer", ["", "127.0.0.2", "127.0.0.10"])
-def test_list_that_answers_is_well(answer: str) -> None:
-    """So is one that isn't there: its absence costs nothing but its score."""
-    assert _said(lists.judge(answer)) == []
+def _left(file: Path, *, age: float, serial: int = 7) -> Check:
+    """Leave what a lookout found; return it."""
+    problem = Problem("dns", "is\x1b[2Jwrong")
+    figure = Figure(name="dns_record_sets", value=3, labels={"zone": "a.test"})
+    found = Check(name="dns", text="3 record sets", warnings=(problem,), figures=(figure,))
+    file.write_text(json.dumps({"at": _NOW - age, "serial": serial, "checks": [found.whole()]}))
+    return found
 
 
-def test_refusal_of_a_list_is_told() -> None:
-    """127.255.255.254: it takes this server's resolver for a public one."""
-    (said,) = _said(lists.judge("127.255.255.254"))
-    assert "refuses this server" in said
+def test_what_the_lookout_found_is_shown_with_its_age(tmp_path: Path) -> None:
+    """Everything of it, but nothing that steers a terminal: others may have written it."""
+    file = tmp_path / "found.json"
+    left = _left(file, age=600)
+    found, about = network.checks(file, 7, _NOW)
+    assert found.text == "3 record sets (10 min ago)"
+    assert _said(found) == ["warning dns: is?[2Jwrong"]
+    assert found.figures == left.figures
+    assert (about.text, _said(about)) == ("looked 10 min ago", [])
+    *_, about = network.checks(file, 8, _NOW)
+    assert "with the data of serial 7" in about.text
+
+
+def test_lookout_that_looks_no_more_is_told(tmp_path: Path) -> None:
+    """Nor is what can't be read taken for good; before the first look there is nothing to tell."""
+    file = tmp_path / "found.json"
+    (about,) = network.checks(file, 7, _NOW)
+    assert "hasn't looked yet" in about.text
+    assert _said(about) == []
+    _left(file, age=4 * HOUR_SECONDS)
+    *_, about = network.checks(file, 7, _NOW)
+    assert _said(about)[0].startswith("warning lookout: hasn't looked for 4 h")
+    for text in ("", "[]", '{"checks": []}', '{"at": 1, "serial": 1, "checks": [{}]}'):
+        file.write_text(text)
+        (about,) = network.checks(file, 7, _NOW)
+        assert _said(about)[0].startswith("warning lookout: left nothing that can be read")

@@ -41,8 +41,12 @@ def _asking(text: str, *, is_authentic: bool = True) -> Callable[[str, str], Ans
     return ask
 
 
+def _wanted(instance: Instance = EXAMPLE) -> published.Wanted:
+    return published.Wanted.of(instance, records.records(instance, listening.ports()))
+
+
 def _compared(text: str, instance: Instance = EXAMPLE) -> published.Report:
-    return published.compare(instance, records.records(instance, listening.ports()), _asking(text))
+    return published.compare(_wanted(instance), _asking(text))
 
 
 def test_what_should_be_published_is_no_difference() -> None:
@@ -135,16 +139,14 @@ def test_answer_that_is_none_is_a_difference() -> None:
     def failing(name: str, kind: str) -> Answer:
         return Answer(failure="SERVFAIL") if kind == "MX" else ask(name, kind)
 
-    wanted = records.records(EXAMPLE, listening.ports())
-    report = published.compare(EXAMPLE, wanted, failing)
+    report = published.compare(_wanted(), failing)
     assert {(item.type, item.failure) for item in report.differences} == {("MX", "SERVFAIL")}
     assert report.dnssec["example.net"] is False
 
 
 def test_what_nobody_vouches_for_is_told() -> None:
     """It is no difference: a zone without DNSSEC works, but DANE doesn't."""
-    wanted = records.records(EXAMPLE, listening.ports())
-    report = published.compare(EXAMPLE, wanted, _asking(_text(), is_authentic=False))
+    report = published.compare(_wanted(), _asking(_text(), is_authentic=False))
     assert report.differences == ()
     assert set(report.dnssec.values()) == {False}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from postolka.errors import Problem
 
-    from postolka.errors import Problem
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
@@ -49,6 +49,43 @@ class Check:
                 for item in self.figures
             ],
         }
+
+    def whole(self) -> dict[str, Any]:
+        """Return everything as plain data, for `load`."""
+        return {
+            **self.as_data(),
+            "problems": [[item.path, item.text] for item in self.problems],
+            "warnings": [[item.path, item.text] for item in self.warnings],
+        }
+
+
+def load(data: Mapping[str, Any]) -> Check:
+    """Return what `whole` made plain; as another wrote it, without what steers a terminal.
+
+    Raises ValueError, KeyError or TypeError for what is none.
+    """
+    return Check(
+        name=_printable(data["name"]),
+        text=_printable(data["text"]),
+        problems=_problems(data["problems"]),
+        warnings=_problems(data["warnings"]),
+        figures=tuple(
+            Figure(
+                name=_printable(item["name"]),
+                value=float(item["value"]),
+                labels={_printable(k): _printable(v) for k, v in item["labels"].items()},
+            )
+            for item in data["figures"]
+        ),
+    )
+
+
+def _problems(items: Iterable[Sequence[str]]) -> tuple[Problem, ...]:
+    return tuple(Problem(_printable(path), _printable(text)) for path, text in items)
+
+
+def _printable(text: object) -> str:
+    return "".join(item if item.isprintable() else "?" for item in str(text))
 
 
 def duration(seconds: float) -> str:

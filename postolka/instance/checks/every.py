@@ -14,9 +14,9 @@ from postolka.instance.checks import (
     filters,
     held,
     jobs,
-    lists,
     mailqueue,
     memory,
+    network,
     tls,
 )
 from postolka.instance.checks.check import Check
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 def check(
-    paths: Paths, house: Mapping[str, Any], units: Sequence[Unit], hostname: str
+    paths: Paths, house: Mapping[str, Any], units: Sequence[Unit], report: Mapping[str, Any]
 ) -> tuple[Check, ...]:
     """Look at a machine that has its data; who isn't root sees less."""
-    return tuple(_checks(paths, house, units, hostname))
+    return tuple(_checks(paths, house, units, report))
 
 
 def _checks(
-    paths: Paths, house: Mapping[str, Any], units: Sequence[Unit], hostname: str
+    paths: Paths, house: Mapping[str, Any], units: Sequence[Unit], report: Mapping[str, Any]
 ) -> Iterator[Check]:
     settings, now = house["settings"], time.time()
     yield mailqueue.check(settings["status"], now)
-    yield tls.check(paths.tls / "certificate.pem", hostname, now)
+    yield tls.check(paths.tls / "certificate.pem", report.get("hostname") or "", now)
     if settings["clamav"]["enabled"]:
         yield filters.signatures(paths.signatures, now)
     yield filters.rules(paths.rules_asked, paths.channels, now)
@@ -50,6 +50,7 @@ def _checks(
     yield clock.check(paths.clock, units, now)
     yield memory.check()
     yield jobs.check(unit.name for unit in units)
+    yield from network.checks(paths.lookout, report.get("serial"), now)
 
 
 def _as_root(paths: Paths, settings: Mapping[str, Any]) -> Iterator[Check]:
@@ -57,7 +58,6 @@ def _as_root(paths: Paths, settings: Mapping[str, Any]) -> Iterator[Check]:
 
     instance = parse(paths.kept.read_bytes())
     yield database.check(paths, instance)
-    yield lists.check(instance)
     yield held.check(paths)
     if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
         text = "no identity yet; a mail can be looked up, but not reported"

@@ -1,0 +1,38 @@
+"""Status: what costs network time to know is looked at by a timer, as a user without rights.
+
+`postolka-instance status` shows what was found, and how long ago (postolka/lookout).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
+from pyinfra_deploys.room import Attributes, Egress, Unit, User
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.settings import Settings
+
+USERS = (User(name="lookout", id=175),)
+EGRESS = (
+    Egress(user="lookout", protocol="tcp", port=25, why="whether mail can leave"),
+    Egress(user="lookout", protocol="tcp", port="relay", why="whether relay hosts answer"),
+)
+UNITS = (Unit(name="postolka-lookout.timer"),)
+_PROGRAM = Attributes(mode="0755")
+FILES = {
+    "/usr/libexec/postolka/lookout": _PROGRAM,
+    "/usr/libexec/postolka/lookout-facts": _PROGRAM,
+}
+_CODE = ("postolka/live.py", "postolka/lookout/*.py", "postolka/published.py")
+_IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import postolka.lookout.look"
+CHECKS = (
+    # The program's own imports, with the image's Python and nothing but Debian's modules.
+    ("/usr/bin/python3", "-Ic", _IMPORTS),
+)
+
+
+@deploy("Status")
+def status(settings: Settings) -> None:
+    """Install the lookout and its timer."""
+    install(__name__, settings, extra=modules(*_CODE))
