@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from postolka.instance.model import Instance
-    from postolka.instance.webforms import Row
     from postolka.published import Difference
 
 #: RFC 2181, 8 allows more, but resolvers keep nothing for longer than a week or so.
@@ -68,7 +67,7 @@ def _print(arguments: argparse.Namespace) -> int:
     records += dns.records(instance, ports, live)
     rows = webforms.rows(instance, records)
     if arguments.json:
-        print(json.dumps([_plain(row, ttl_seconds) for row in rows]))
+        print(json.dumps([row.as_data(ttl_seconds) for row in rows]))
     else:
         sys.stdout.write(webforms.table(rows, ttl_seconds=ttl_seconds))
     return 0
@@ -110,21 +109,6 @@ def _told(difference: Difference) -> Iterator[str]:
 def _cells(title: str, values: Iterable[str]) -> Iterator[str]:
     for number, text in enumerate(values):
         yield f"  {title if not number else '':8}  {text}"
-
-
-def _plain(row: Row, ttl_seconds: int) -> dict[str, str | int]:
-    record = row.record
-    return {
-        "zone": row.zone,
-        "host": row.host,
-        "name": record.name,
-        "type": record.type,
-        "ttl": ttl_seconds,
-        "data": record.data,
-        "value": record.value,
-        "why": record.why,
-        "advice": record.advice,
-    }
 
 
 def _instance(file: Path) -> Instance:

@@ -68,18 +68,18 @@ class Accounts:
         except PermissionError as error:
             hint = "sudo postolka-instance"
             raise PostolkaError("accounts", "only root may change them", hint=hint) from error
-        self._instance: Instance = parse(data, where=str(paths.kept))
+        self.instance: Instance = parse(data, where=str(paths.kept))
         self._paths = paths
-        self._server = server or Server(paths, self._instance)
+        self.server = server or Server(paths, self.instance)
 
     @property
     def hostname(self) -> str:
         """The name by which clients reach the server."""
-        return self._instance.hostname
+        return self.instance.hostname
 
-    def domains(self) -> list[str]:
-        """Return the domains that have mailboxes here."""
-        return [row[0] for row in self._rows("SELECT domain FROM domain WHERE domain <> 'ALL'")]
+    def domains(self) -> dict[str, bool]:
+        """Return the domains that have mailboxes here, and whether they take mail."""
+        return self.server.domains()
 
     def mailboxes(self, address: str | None = None) -> list[Mailbox]:
         """Return all mailboxes, or that of an address if it has one, by address."""
@@ -122,9 +122,9 @@ class Accounts:
         if not name.isprintable():
             raise PostolkaError("name", "has a character that can't be printed")
         # First: nothing is delivered to what isn't there yet.
-        aside = self._set_aside(address)
+        aside = self.set_aside(address)
         rows = sql.mailbox(address, password_hash, quota_mib=quota_mib, name=name)
-        self._change("create_mailbox", address, *map(_insert, rows))
+        self._change("create_mailbox", address, *map(sql.insert, rows))
         return aside
 
     def set_password(self, address: str, password_hash: str) -> None:
@@ -133,6 +133,28 @@ class Accounts:
         change = f"password = {literal(password_hash)}, modified = NOW()"
         self._change("edit_password", address, _update("mailbox", "username", address, change))
         self._end_sessions(address)
+
+    def set_admin_password(self, password_hash: str) -> bool:
+        """Change the password of PostfixAdmin's superadmin, who comes back where he was deleted.
+
+        And that of the mailbox of the same address; return whether there is one.
+        """
+        name = self.instance.admin.address
+        values = {"username": name, "password": password_hash, "superadmin": "1", "active": "1"}
+        names = ", ".join(f"{item} = VALUES({item})" for item in (*values, "modified"))
+        row = sql.insert(("admin", values)).removesuffix(";")
+        own = literal(name)
+        self._change(
+            "edit_admin",
+            name,
+            f"{row} ON DUPLICATE KEY UPDATE {names};",
+            f"DELETE FROM domain_admins WHERE username = {own} AND domain = 'ALL';",
+            sql.insert(("domain_admins", {"username": name, "domain": "ALL"}), dates=("created",)),
+        )
+        has_mailbox = bool(self.mailboxes(name))
+        if has_mailbox:
+            self.set_password(name, password_hash)
+        return has_mailbox
 
     def set_active(self, address: str, *, active: bool) -> None:
         """Let a mailbox take mail and logins, or refuse both; what is in it stays."""
@@ -150,7 +172,7 @@ class Accounts:
     def remove(self, address: str) -> Path | None:
         """Delete a mailbox. Return where its mail lies aside, if it had any."""
         self._check_mailbox(address)
-        if address == self._instance.admin.address:
+        if address == self.instance.admin.address:
             raise PostolkaError(address, "is the admin's, who gets this server's own mail")
         tables = (("mailbox", "username"), ("alias", "address"), ("quota2", "username"))
         own = literal(address)
@@ -160,7 +182,7 @@ class Accounts:
             *(f"DELETE FROM `{table}` WHERE {column} = {own};" for table, column in tables),
         )
         self._end_sessions(address)
-        return self._set_aside(address)
+        return self.set_aside(address)
 
     def leading_to(self, address: str) -> list[str]:
         """Return the other addresses that lead to an address."""
@@ -183,7 +205,7 @@ class Accounts:
             self._lead(new)
         else:
             row = sql.alias(address, new.targets)
-            self._change("create_alias", address, _insert(row))
+            self._change("create_alias", address, sql.insert(row))
         return new
 
     def remove_targets(self, address: str, targets: Sequence[str]) -> Alias | None:
@@ -225,21 +247,18 @@ class Accounts:
             raise PostolkaError(address, "is not a mailbox")
 
     def _rows(self, query: str) -> list[list[str]]:
-        answer = self._server.run(f"USE postfixadmin;\n{query} ORDER BY 1;\n")
+        answer = self.server.run(f"USE postfixadmin;\n{query} ORDER BY 1;\n")
         return [line.split("\t") for line in answer.splitlines()]
 
     def _change(self, action: str, address: str, *statements: str) -> None:
-        who = f"{os.environ.get('SUDO_USER', 'root')} (postolka-instance)"
-        values = {"username": who, "domain": address.rpartition("@")[2], "action": action}
-        entry = _insert(("log", {**values, "data": address}), dates=("timestamp",))
-        transaction = ["USE postfixadmin;", "START TRANSACTION;", *statements, entry, "COMMIT;", ""]
-        self._server.run("\n".join(transaction))
+        log = sql.logged(action, address.rpartition("@")[2], address)
+        self.server.run(sql.transaction(*statements, log))
 
     def _end_sessions(self, address: str) -> None:
         # It fails where there are none.
         subprocess.run(["doveadm", "kick", address], capture_output=True, check=False)
 
-    def _set_aside(self, address: str) -> Path | None:
+    def set_aside(self, address: str) -> Path | None:
         """Move an address's mail to where no later owner of it looks."""
         local_part, _, domain = address.rpartition("@")
         home = self._paths.mail / domain / local_part
@@ -260,12 +279,6 @@ def _free(path: Callable[[int], Path]) -> Path:
     while path(number).exists():
         number += 1
     return path(number)
-
-
-def _insert(row: sql.Row, dates: Sequence[str] = ("created", "modified")) -> str:
-    table, values = row
-    columns, literals = sql.columns(values, dates)
-    return f"INSERT INTO `{table}` ({columns}) VALUES ({literals});"
 
 
 def _update(table: str, column: str, address: str, change: str) -> str:

@@ -1,4 +1,4 @@
-"""The verbs `user` and `alias` of `postolka-instance`."""
+"""The verbs `user`, `alias` and `admin` of `postolka-instance`."""
 # ruff: noqa: T201 - the command speaks
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ _PROTOCOLS = {
 _SECURITY = {"implicit": "SSL/TLS", "starttls": "STARTTLS"}
 
 
-def configure(user: argparse.ArgumentParser, alias: argparse.ArgumentParser) -> None:
-    """Declare the arguments of both."""
+def configure(
+    user: argparse.ArgumentParser, alias: argparse.ArgumentParser, admin: argparse.ArgumentParser
+) -> None:
+    """Declare the arguments of all."""
     actions = user.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="make a mailbox, and say what to type into a mail client")
     add.add_argument("--quota", type=int, default=_QUOTA_MIB, metavar="MIB", help="0: no limit")
     add.add_argument("--name", default="", help="the owner's, as PostfixAdmin shows it")
     passwd = actions.add_parser("passwd", help="change a password, and end its sessions")
-    for parser in (add, passwd):
+    own = admin.add_subparsers(dest="action", metavar="ACTION", required=True).add_parser(
+        "passwd", help="change it, whatever it was, at PostfixAdmin as well"
+    )
+    for parser in (add, passwd, own):
         parser.add_argument(
             "--stdin", action="store_true", help="read the password; else a new one is made"
         )
@@ -77,10 +82,9 @@ def user(arguments: argparse.Namespace) -> int:
 
 
 def _with_password(found: Accounts, arguments: argparse.Namespace) -> None:
-    from postolka.instance.passwords import hashed, new_password  # noqa: PLC0415
+    from postolka.instance.passwords import hashed  # noqa: PLC0415
 
-    address = arguments.address
-    password = sys.stdin.readline().rstrip("\n") if arguments.stdin else new_password()
+    address, password = arguments.address, _password(arguments)
     if arguments.action == "add":
         aside = found.add(address, hashed(password), quota_mib=arguments.quota, name=arguments.name)
         if aside:
@@ -98,6 +102,27 @@ def _with_password(found: Accounts, arguments: argparse.Namespace) -> None:
             print(f"  {label:11} {value}")
     for port in ports:
         print(f"  {port['protocol']:11} port {port['port']}, {port['security']}")
+
+
+def _password(arguments: argparse.Namespace) -> str:
+    """Return the password that is given on standard input, or a new one."""
+    from postolka.instance.passwords import new_password  # noqa: PLC0415
+
+    return sys.stdin.readline().rstrip("\n") if arguments.stdin else new_password()
+
+
+def admin(arguments: argparse.Namespace) -> int:
+    """Do what `admin` is told."""
+    from postolka.instance.accounts import Accounts  # noqa: PLC0415
+    from postolka.instance.passwords import hashed  # noqa: PLC0415
+
+    found, password = Accounts(Paths()), _password(arguments)
+    has_mailbox = found.set_admin_password(hashed(password))
+    places = "PostfixAdmin and the mailbox" if has_mailbox else "PostfixAdmin"
+    print(f"{found.instance.admin.address}: changed, for {places}")
+    if not arguments.stdin:
+        print(f"  password    {password}")
+    return 0
 
 
 def _ports() -> list[dict[str, Any]]:

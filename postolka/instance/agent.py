@@ -40,6 +40,7 @@ class Report:
     data: Verdict
     problems: tuple[Problem, ...]
     instance: Instance | None
+    warnings: tuple[Problem, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -49,6 +50,7 @@ class Report:
             "serial": self.instance.serial if self.instance else None,
             "hostname": self.instance.hostname if self.instance else None,
             "problems": [{"path": item.path, "text": item.text} for item in self.problems],
+            "warnings": [{"path": item.path, "text": item.text} for item in self.warnings],
         }
 
 
@@ -86,7 +88,12 @@ def _configure(
         if candidate.is_new:
             keep(paths, candidate.data)
         publish(paths, system, house, candidate.instance, rendered)
-        return Report(data=candidate.verdict, problems=tuple(problems), instance=candidate.instance)
+        return Report(
+            data=candidate.verdict,
+            problems=tuple(problems),
+            warnings=choice.warnings,
+            instance=candidate.instance,
+        )
     paths.configured.unlink(missing_ok=True)
     return Report(data=choice.verdict, problems=tuple(problems), instance=None)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError, Problem, ProblemsError
-from postolka.instance import agent, document, machine, status
+from postolka.instance import agent, document, editing, machine, status
+from postolka.instance.editing import Editable
 from postolka.instance.house import load_house
 from postolka.instance.parse import parse
 from postolka.instance.render import render
@@ -62,14 +63,19 @@ class _Version:
     rendered: Mapping[str, bytes]
 
 
-def apply(paths: Paths, system: System, data: bytes, *, where: str) -> Applied:
+def apply(
+    paths: Paths, system: System, data: bytes, *, where: str, is_forced: bool = False
+) -> Applied:
     """Serve by `data` from now on, and after each boot until the platform has newer ones.
 
     Raises ProblemsError for wrong data, PostolkaError for data whose serial isn't above that of the
     machine's, and ProblemsError for daemons that fail with them; then the machine is as it was.
+    With `is_forced` data whose serial is too low get another one.
     """
     with agent.alone(paths):
-        return _Machine(paths, system).apply(document.part(data, where=where), where)
+        return _Machine(paths, system).apply(
+            document.part(data, where=where), where, is_forced=is_forced
+        )
 
 
 class _Machine:
@@ -81,12 +87,13 @@ class _Machine:
         self._house = load_house(paths)
         self._secrets = machine.secrets(paths)
 
-    def apply(self, data: bytes, where: str) -> Applied:
+    def apply(self, data: bytes, where: str, *, is_forced: bool) -> Applied:
         old = None
         if self._paths.configured.exists():
             old = self._version(self._paths.kept.read_bytes(), str(self._paths.kept))
         new = self._version(data, where)
-        _check_serial(old, new)
+        if old and old.data != new.data and new.instance.serial <= old.instance.serial:
+            new = self._version(_renumbered(old, new, where, is_forced=is_forced), where)
         with self._staged(new) as stage:
             changed = tuple(sorted(_changed(self._paths, stage)))
         told = self._switch(old, new, changed)
@@ -139,6 +146,8 @@ class _Machine:
         # Before anything is told: what seeds the database reads them there.
         agent.keep(self._paths, new.data)
         agent.publish(self._paths, self._system, self._house, new.instance, new.rendered)
+        # systemd counts starts to stop what fails again and again; these are somebody's wish.
+        self._system.tell("reset-failed", [name for name in told if name not in failed])
         self._system.tell("try-reload-or-restart" if old else "start", told)
         if problems := _settle(self._paths, failed):
             self._go_back(old, told)
@@ -169,14 +178,15 @@ class _Machine:
         return list(dict.fromkeys(found))
 
 
-def _check_serial(old: _Version | None, new: _Version) -> None:
-    if old is None or old.data == new.data:
-        return
+def _renumbered(old: _Version, new: _Version, where: str, *, is_forced: bool) -> bytes:
+    """Return data with the next serial, where somebody wants that; else raise PostolkaError."""
     has, given = old.instance.serial, new.instance.serial
-    if given <= has:
-        # With an equal one the platform's copy would win at the next boot.
-        problem = f"{given} isn't above {has}, which the machine has"
-        raise PostolkaError("serial", problem, hint=f"write {has + 1} if these data are newer")
+    if is_forced:
+        return Editable(new.data, where=where).changed([], serial=editing.new_serial(has))
+    # With an equal one the platform's copy would win at the next boot.
+    problem = f"{given or 'none'} isn't above {has}, which the machine has"
+    hint = f"if these data are newer, write {has + 1} there, or say --force, which does"
+    raise PostolkaError("serial", problem, hint=hint)
 
 
 def _changed(paths: Paths, stage: Paths) -> Iterator[str]:

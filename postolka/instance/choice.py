@@ -41,6 +41,8 @@ class Choice:
 
     candidates: tuple[Candidate, ...]
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    """What is to be told, and keeps nothing from being good."""
     verdict: Verdict
     """What it means for the instance if no copy can be used."""
 
@@ -52,6 +54,7 @@ def choose(incoming: Sequence[bytes], kept: bytes | None) -> Choice:
     change that somebody made and forgot to number is still a change.
     """
     problems: list[Problem] = []
+    warnings: list[Problem] = []
     found = _good(incoming[0], problems) if len(incoming) == 1 else None
     if len(incoming) > 1:
         text = f"has {len(incoming)} different parts of type {CONTENT_TYPE}; one is wanted"
@@ -62,8 +65,9 @@ def choose(incoming: Sequence[bytes], kept: bytes | None) -> Choice:
         # The machine's own copy is told about only where nothing better is there.
         problems += [] if found else own_problems
     elif found and found.serial < own.serial:
-        text = f"{found.serial} is older than {own.serial}, which the machine has and goes on using"
-        problems.append(Problem("serial", text))
+        given = found.serial or "none"
+        text = f"{given} is older than {own.serial}, which the machine has and goes on using"
+        warnings.append(Problem("serial", text))
     fallback = _fallback(found, own, is_given=bool(incoming))
     candidates = []
     if found and not (own and found.serial < own.serial):
@@ -77,7 +81,12 @@ def choose(incoming: Sequence[bytes], kept: bytes | None) -> Choice:
         text = f"the platform gave none: user-data have no part of type {CONTENT_TYPE}"
         problems.append(Problem("user-data", text))
     verdict: Verdict = "refused" if incoming else "missing"
-    return Choice(candidates=tuple(candidates), problems=tuple(sorted(problems)), verdict=verdict)
+    return Choice(
+        candidates=tuple(candidates),
+        problems=tuple(sorted(problems)),
+        warnings=tuple(warnings),
+        verdict=verdict,
+    )
 
 
 def _fallback(found: Instance | None, own: Instance | None, *, is_given: bool) -> Verdict:

@@ -90,8 +90,17 @@ def _schema(paths: Paths) -> str:
 
 def seeds(instance: Instance) -> str:
     """Return the SQL that creates what the data name and what was never created before."""
-    statements = [statement for item in _items(instance) for statement in item]
-    return "\n".join(["USE postfixadmin;", "START TRANSACTION;", *statements, "COMMIT;", ""])
+    return sql.transaction(*statements(instance))
+
+
+def statements(instance: Instance) -> list[str]:
+    """Return those statements."""
+    return [statement for item in _items(instance) for statement in item]
+
+
+def unseeded(*items: str) -> list[str]:
+    """Return the statements that let items (a kind and a name) be created once more."""
+    return [f"DELETE FROM postolka.seeded WHERE item = {literal(item)};" for item in items]
 
 
 def _items(instance: Instance) -> Iterator[tuple[str, ...]]:

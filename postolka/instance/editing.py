@@ -51,10 +51,6 @@ class Editable:
             text = text[: edit.start] + edit.text + text[edit.end :]
         return self._data.replace(self._old, text.encode("utf-8"))
 
-    def with_document(self, new: bytes) -> bytes:
-        """Return the data with another document in the place of theirs."""
-        return self._data.replace(self._old, new)
-
     def _numbered(self, serial: int) -> Edit:
         found = child(self.root, "serial")
         if found is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from postolka.instance.dns import Port
     from postolka.instance.paths import Paths
 
 _FORMAT = 1
@@ -19,3 +23,8 @@ def load_house(paths: Paths) -> dict[str, Any]:
     if house.get("format") != _FORMAT:
         raise PostolkaError(str(paths.house), f"has format {house.get('format')!r}, not 1")
     return house
+
+
+def ports(house: Mapping[str, Any]) -> list[Port]:
+    """Return what the image's daemons listen on, as objects."""
+    return [cast("Port", SimpleNamespace(**port)) for port in house["ports"]]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
-from postolka.instance import accounts_main
+from postolka.instance import accounts_main, domains_main
 from postolka.instance.paths import Paths
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
     new = verb("apply", _apply, "serve by new instance data from now on")
     new.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
+    new.add_argument(
+        "--force", action="store_true", help="whatever their serial: they get the next one"
+    )
+    data = verb("data", _data, "write out the machine's data, for the platform and your desk")
+    data.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="only its owner may read it"
+    )
     config = verb("config", _config, "show a service's effective configuration, secrets masked")
     config.add_argument("name", metavar="NAME", nargs="?", help="the service; without: their names")
     verb("render", _render, "configure the machine from its data (run at each boot)")
@@ -64,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     accounts_main.configure(
         verb("user", accounts_main.user, "make, change, list and delete mailboxes"),
         verb("alias", accounts_main.alias, "the same for aliases"),
+        verb("admin", accounts_main.admin, "the admin's own password"),
     )
+    domains_main.configure(verb("domain", domains_main.domain, "add, list and delete domains"))
     _add_quarantine(verb("quarantine", _quarantine, "show and use what the filter didn't deliver"))
     verb("ready", _ready, "wait for the server, then say on the console what became of it")
     return parser
@@ -113,7 +122,24 @@ def _apply(arguments: argparse.Namespace) -> int:
     if os.geteuid():
         raise PostolkaError("apply", "only root may", hint="sudo postolka-instance apply FILE")
     data = _read(arguments.file)
-    print(applying.apply(Paths(), Machine(), data, where=str(arguments.file)))  # noqa: T201
+    done = applying.apply(
+        Paths(), Machine(), data, where=str(arguments.file), is_forced=arguments.force
+    )
+    print(done)  # noqa: T201
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from postolka.instance import files, handing  # noqa: PLC0415
+
+    data, amiss = handing.user_data(Paths())
+    if amiss:
+        print(f"the YAML document alone: {amiss}", file=sys.stderr)  # noqa: T201
+    if arguments.output:
+        file = files.File(content=data, uid=os.getuid(), gid=os.getgid())
+        files.write(arguments.output, file)
+    else:
+        sys.stdout.buffer.write(data)
     return 0
 
 
@@ -149,7 +175,7 @@ def _render(_: argparse.Namespace) -> int:
     report = agent.boot(Paths(), Machine())
     # For the journal; `ready` tells the console.
     print(f"instance data: {report.data}")  # noqa: T201
-    for problem in report.problems:
+    for problem in (*report.problems, *report.warnings):
         print(f"  {problem}")  # noqa: T201
     return 0
 

@@ -60,6 +60,11 @@ class Paths:
         return self.run / "incoming"
 
     @property
+    def user_data(self) -> Path:
+        """All that the platform gave, as cloud-init keeps it."""
+        return self.root / "var/lib/cloud/instance/user-data.txt"
+
+    @property
     def etc(self) -> Path:
         """Rendered directories, mounted over those of /etc."""
         return self.root / self.rendered / "etc"

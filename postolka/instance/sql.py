@@ -1,4 +1,5 @@
 """The database of accounts, as root of its machine, or its owner elsewhere, speaks with it."""
+# ruff: noqa: S608 - each value in a statement is a hexadecimal literal
 
 from __future__ import annotations
 
@@ -21,6 +22,11 @@ _CONNECT_SECONDS = 10
 _TABLES = """\
 SELECT COUNT(*) FROM information_schema.tables
 WHERE table_schema = 'postfixadmin' AND table_name = 'config';
+"""
+#: PostfixAdmin may have a row for all domains among them.
+_DOMAINS = """\
+SELECT domain, active = 1 AND backupmx = 0 FROM postfixadmin.domain
+WHERE domain <> 'ALL' ORDER BY domain;
 """
 _VERSION = "SELECT COUNT(*) FROM postfixadmin.config WHERE name='version';"
 
@@ -63,6 +69,26 @@ def columns(values: Mapping[str, str], dates: Iterable[str]) -> tuple[str, str]:
     return ", ".join([*values, *now]), ", ".join(literals)
 
 
+def insert(row: Row, dates: Iterable[str] = ("created", "modified")) -> str:
+    """Return the statement that writes a row."""
+    table, values = row
+    names, literals = columns(values, dates)
+    return f"INSERT INTO `{table}` ({names}) VALUES ({literals});"
+
+
+def logged(action: str, domain: str, data: str) -> str:
+    """Return the statement for PostfixAdmin's log: who did what."""
+    who = f"{os.environ.get('SUDO_USER', 'root')} (postolka-instance)"
+    values = {"username": who, "domain": domain, "action": action, "data": data}
+    return insert(("log", values), dates=("timestamp",))
+
+
+def transaction(*statements: str) -> str:
+    """Return statements on PostfixAdmin's tables that take effect all or none."""
+    lines = ["USE postfixadmin;", "START TRANSACTION;", *statements, "COMMIT;", ""]
+    return "\n".join(lines)
+
+
 class Server:
     """The database that the instance has: its own by the socket as root, or another by TLS."""
 
@@ -82,6 +108,11 @@ class Server:
     def has_schema(self) -> bool:
         """Say whether PostfixAdmin's tables are there, to the last."""
         return self.run(_TABLES).strip() == "1" and self.run(_VERSION).strip() != "0"
+
+    def domains(self, *, timeout_seconds: float | None = None) -> dict[str, bool]:
+        """Return the domains that it has, and whether each takes mail."""
+        rows = self.run(_DOMAINS, timeout_seconds=timeout_seconds).splitlines()
+        return {name: takes_mail == "1" for name, takes_mail in (row.split("\t") for row in rows)}
 
     def run(self, sql: str, *, timeout_seconds: float | None = None) -> str:
         """Run statements and return what they give. Raises PostolkaError."""

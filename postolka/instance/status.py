@@ -73,7 +73,8 @@ class Status:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What isn't as it should be, and keeps the server from nothing: an upstream is down."""
-        return tuple(warning for check in self.checks for warning in check.warnings)
+        data = [Problem(item["path"], item["text"]) for item in self.report.get("warnings", ())]
+        return (*data, *(warning for check in self.checks for warning in check.warnings))
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""

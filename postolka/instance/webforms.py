@@ -25,6 +25,21 @@ class Row:
     """The record's name in that zone; `@`: the zone's own. Of a PTR record the whole name."""
     record: Record
 
+    def as_data(self, ttl_seconds: int) -> dict[str, str | int]:
+        """Return plain data, ready for JSON."""
+        record = self.record
+        return {
+            "zone": self.zone,
+            "host": self.host,
+            "name": record.name,
+            "type": record.type,
+            "ttl": ttl_seconds,
+            "data": record.data,
+            "value": record.value,
+            "why": record.why,
+            "advice": record.advice,
+        }
+
 
 def rows(instance: Instance, records: Iterable[Record]) -> list[Row]:
     """Return a row for each record, in their order."""

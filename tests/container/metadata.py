@@ -43,14 +43,14 @@ def answer(held: dict[str, bytes], path: str) -> bytes | None:
     return "\n".join(sorted(names)).encode() or None
 
 
-def _serve(user_data: bytes, public_key: bytes) -> None:
-    held = tree(user_data, public_key)
-
+def _serve(user_data: Path, public_key: Path) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             self._send(b"token")
 
         def do_GET(self) -> None:
+            # Afresh: both can be changed while the machine is up.
+            held = tree(user_data.read_bytes(), public_key.read_bytes())
             self._send(answer(held, self.path.lstrip("/").partition("/")[2]))
 
         def _send(self, content: bytes | None) -> None:
@@ -63,4 +63,4 @@ def _serve(user_data: bytes, public_key: bytes) -> None:
 
 
 if __name__ == "__main__":
-    _serve(*(Path(name).read_bytes() for name in sys.argv[1:]))
+    _serve(*map(Path, sys.argv[1:]))

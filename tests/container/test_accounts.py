@@ -9,6 +9,7 @@ import smtplib
 import time
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 
 from postolka import mailclient
@@ -135,6 +136,27 @@ def test_new_password_ends_the_old_ones_sessions(subject: Subject, machine: Mach
     with pytest.raises(smtplib.SMTPAuthenticationError):
         mailclient.submit(subject.server, old, [old.address], bytes(mail))
     assert _may_log_in(subject, new)
+
+
+def test_lost_admin_password_is_replaced(subject: Subject, machine: Machine) -> None:
+    """For PostfixAdmin, where the row is made again if it is gone, and for the mailbox."""
+    admin = subject.admin
+    sql(machine, "DELETE FROM admin; DELETE FROM domain_admins")
+    said = ssh(machine, f"{_COMMAND} admin passwd")
+    assert said.startswith(f"{admin.address}: changed, for PostfixAdmin and the mailbox\n")
+    new = Login(address=admin.address, password=said.split()[-1])
+    assert not _may_log_in(subject, admin)
+    assert _may_log_in(subject, new)
+    for password in (new.password, admin.password):
+        # The tests' other users of the mailbox know the first one.
+        ssh(machine, f"{_COMMAND} admin passwd --stdin <<'END'\n{password}\nEND")
+        columns = "password, superadmin, admin.active, domain"
+        tables = "admin JOIN domain_admins USING (username)"
+        found = sql(machine, f"SELECT {columns} FROM {tables} WHERE username = '{admin.address}'")
+        hash_, *rest = found.split()
+        assert rest == ["1", "1", "ALL"]
+        assert bcrypt.checkpw(password.encode(), hash_.encode())
+    assert _may_log_in(subject, admin)
 
 
 def test_disabled_mailbox_keeps_what_it_has(subject: Subject, machine: Machine) -> None:

@@ -137,10 +137,11 @@ def test_first_data_that_are_wrong_leave_it_shut(paths: Paths) -> None:
         ([], "kept", None),
         ([changed(hostname="a b")], "refused", "hostname"),
         ([b"\0"], "refused", "document"),
-        ([changed(serial=4)], "older", "serial"),
+        ([changed(serial=4)], "older", None),
+        ([changed(serial=None)], "older", None),
         ([changed(serial=6), changed(serial=7)], "refused", "user-data"),
     ],
-    ids=["none", "wrong", "unreadable", "older", "two"],
+    ids=["none", "wrong", "unreadable", "older", "without serial", "two"],
 )
 def test_last_good_data_keep_serving(
     paths: Paths, parts: list[bytes], data: str, path: str | None
@@ -154,6 +155,9 @@ def test_last_good_data_keep_serving(
     report = agent.boot(paths, Recorder())
     assert report.data == data
     assert [problem.path for problem in report.problems] == ([path] if path else [])
+    # Nothing is wrong with that: somebody changed the machine, and not yet the platform.
+    warned = [warning.path for warning in report.warnings]
+    assert warned == (["serial"] if data == "older" else [])
     assert (tree(paths.etc), paths.kept.read_bytes()) == before
     assert paths.configured.exists()
 

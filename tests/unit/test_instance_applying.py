@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka.errors import PostolkaError
-from postolka.instance import agent, applying
+from postolka.instance import agent, applying, status
+from postolka.instance.parse import parse
+from postolka.instance.status import Status
 from pyinfra_deploys import room, server
 from tests.unit import instances
 from tests.unit.agentroot import Recorder, make, offer, tree
@@ -32,10 +34,11 @@ def paths(tmp_path: Path) -> Paths:
     [
         ({"serial": 6, "hostname": "-"}, "hostname"),
         ({"serial": 5, "hostname": "mx.example.test"}, "serial: 5 isn't above 5"),
-        ({"serial": 4}, "hint: write 6 if these data are newer"),
+        ({"serial": None}, "serial: none isn't above 5"),
+        ({"serial": 4}, "hint: if these data are newer, write 6 there, or say --force, which does"),
         ({"serial": 6, "hostname": "forbidden.example.test"}, "forbidden.example.test: wrong"),
     ],
-    ids=["wrong", "equal", "older", "a checker's"],
+    ids=["wrong", "equal", "none", "older", "a checker's"],
 )
 def test_refused_data_change_nothing(paths: Paths, changes: dict[str, object], words: str) -> None:
     """Neither a file nor a daemon hears of them."""
@@ -60,3 +63,22 @@ def test_every_rendered_file_has_a_reader() -> None:
     ] == []
     units = {unit.name for facts in rooms for unit in facts.units}
     assert {reader.unit for facts in rooms for reader in facts.readers} - units == {""}
+
+
+@pytest.mark.parametrize("serial", [3, None], ids=["older", "none"])
+def test_old_data_can_be_wanted(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, serial: int | None
+) -> None:
+    """They get a serial above the machine's, so that they outlive a boot, too."""
+    monkeypatch.setattr(applying, "_settle", lambda *_: [])
+    monkeypatch.setattr(status, "read", _no_units)
+    given = instances.dumped(instances.data(serial=serial, hostname="old.example.test"))
+    done = applying.apply(paths, Recorder(), given, where="old data", is_forced=True)
+    kept = parse(paths.kept.read_bytes())
+    assert done.serial == kept.serial > 5
+    assert kept.hostname == "old.example.test"
+    assert agent.boot(paths, Recorder()).data == "older"
+
+
+def _no_units(_: Paths) -> Status:
+    return Status(state="ready", report={}, units=(), ports=(), image={})

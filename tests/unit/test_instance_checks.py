@@ -19,7 +19,17 @@ from cryptography.x509.oid import NameOID
 
 from postolka.errors import Problem
 from postolka.instance import certificate
-from postolka.instance.checks import clock, disk, filters, jobs, mailqueue, memory, network, tls
+from postolka.instance.checks import (
+    clock,
+    disk,
+    filters,
+    jobs,
+    mailqueue,
+    memory,
+    network,
+    signing,
+    tls,
+)
 from postolka.instance.checks.check import DAY_SECONDS, HOUR_SECONDS, Check, Figure, duration
 from postolka.instance.parse import parse
 from postolka.instance.units import Unit
@@ -78,6 +88,16 @@ def test_queue_over_its_limits_is_red() -> None:
     old = _MAIL % (b"deferred", _NOW - 4 * HOUR_SECONDS)
     (said,) = _said(mailqueue.judge([old], limits, _NOW))
     assert said.startswith("problem queue: a mail has waited for 4 h")
+
+
+def test_domain_without_keys_is_red() -> None:
+    """It was made in SQL alone; the command is said that makes its keys."""
+    instance = parse(instances.yaml_data())
+    assert signing.judge(instance, ["example.test"]).text == "1 domain, 2 keys"
+    assert _said(signing.judge(instance, ["example.test"])) == []
+    (said,) = _said(signing.judge(instance, ["example.test", "pa.test"]))
+    add = "sudo postolka-instance domain add pa.test"
+    assert said == f"problem domain pa.test: has no DKIM keys: {add}"
 
 
 def _certificate(*names: str, days: tuple[int, int]) -> x509.Certificate:

@@ -17,6 +17,7 @@ from postolka.instance.checks import (
     mailqueue,
     memory,
     network,
+    signing,
     tls,
 )
 from postolka.instance.checks.check import Check
@@ -58,6 +59,7 @@ def _as_root(paths: Paths, settings: Mapping[str, Any]) -> Iterator[Check]:
 
     instance = parse(paths.kept.read_bytes())
     yield database.check(paths, instance)
+    yield signing.check(paths, instance)
     yield held.check(paths)
     if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
         text = "no identity yet; a mail can be looked up, but not reported"
