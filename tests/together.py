@@ -14,7 +14,7 @@ GROUPS = (
         "container/test_boot", "container/test_hanging", "container/test_opendmarc",
         "container/test_dovecot_quota", "container/test_nftables", "container/test_accounts",
         "container/test_dovecot_filters", "container/test_dovecot_learning",
-        "container/test_config", "container/test_domains",
+        "container/test_config", "container/test_domains", "container/test_exceptions",
     ),
     (
         "container/test_failures", "container/test_dovecot_faults", "container/test_faults",

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem, ProblemsError
@@ -21,6 +22,7 @@ from postolka.instance.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
     from pathlib import Path
     from types import SimpleNamespace
 
@@ -66,6 +68,11 @@ def boot(paths: Paths, system: System) -> Report:
         return report
 
 
+def today() -> date:
+    """Return the day (UTC) by which exceptions hold or have ended."""
+    return datetime.now(UTC).date()
+
+
 def write_report(paths: Paths, report: Report) -> None:
     """Leave a report for `status`."""
     text = json.dumps(report.as_data(), indent=2) + "\n"
@@ -80,7 +87,11 @@ def _configure(
     for candidate in choice.candidates:
         try:
             rendered = render(
-                candidate.instance, house=house, machine=secrets, templates=paths.templates
+                candidate.instance,
+                house=house,
+                machine=secrets,
+                templates=paths.templates,
+                today=today(),
             )
         except ProblemsError as error:
             problems += error.problems

@@ -105,7 +105,11 @@ class _Machine:
     def _version(self, data: bytes, where: str) -> _Version:
         instance = parse(data, where=where)
         rendered = render(
-            instance, house=self._house, machine=self._secrets, templates=self._paths.templates
+            instance,
+            house=self._house,
+            machine=self._secrets,
+            templates=self._paths.templates,
+            today=agent.today(),
         )
         return _Version(data=data, instance=instance, rendered=rendered)
 

@@ -1,7 +1,8 @@
 """The grammars of instance data, each a function that says what is wrong with a text, or None.
 
 They are strict so that no value can end up as a daemon's syntax: no white space, quote, `%`, `$`
-or backtick passes any of them but a password hash, which goes to SQL as a hexadecimal literal.
+or backtick passes any of them but a password hash, which goes to SQL as a hexadecimal literal, a
+header's text, which is escaped, and a reason, which no daemon sees.
 Pure: no I/O.
 """
 
@@ -29,6 +30,10 @@ _OCTETS = r"([0-9]{1,3}|\[[0-9]{1,3}((\.\.|;)[0-9]{1,3})*\])"
 _DNSBL_ANSWERS = re.compile(rf"{_OCTETS}(\.{_OCTETS}){{3}}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{40,128}")
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_HEADER_TEXT = re.compile(r"[ -~]{1,200}")
+_REASON_CHARACTERS = 200
 
 #: RFC 1035, 2.3.4, and RFC 5321, 4.5.3.1.1.
 _LABEL_CHARACTERS, _LOCAL_CHARACTERS = 63, 64
@@ -113,6 +118,25 @@ def forwarder(text: str) -> str | None:
     if text.endswith("/0"):
         return "is the whole internet"
     return address(text.partition("/")[0])
+
+
+def header_name(text: str) -> str | None:
+    """Check a header's name (RFC 5322, 2.2), without its colon."""
+    return None if _HEADER.fullmatch(text) else "is not a header's name"
+
+
+def header_text(text: str) -> str | None:
+    """Check what a header may contain: headers are ASCII, words in others are encoded."""
+    if _HEADER_TEXT.fullmatch(text) and text.strip() == text:
+        return None
+    return "is not a text of printable ASCII (at most 200 characters, no space at its ends)"
+
+
+def reason(text: str) -> str | None:
+    """Check a sentence for people."""
+    if text.isprintable() and 0 < len(text.strip()) <= len(text) <= _REASON_CHARACTERS:
+        return None
+    return f"is not a reason (a line of at most {_REASON_CHARACTERS} characters)"
 
 
 def dnsbl_answers(text: str) -> str | None:

@@ -51,7 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     check = verb("check", _check, "validate instance data, and list every problem")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
     new = verb("apply", _apply, "serve by new instance data from now on")
-    new.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
+    new.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        nargs="?",
+        help="user-data, or the YAML alone; without: the machine's own, without what has ended",
+    )
     new.add_argument(
         "--force", action="store_true", help="whatever their serial: they get the next one"
     )
@@ -121,9 +127,9 @@ def _apply(arguments: argparse.Namespace) -> int:
 
     if os.geteuid():
         raise PostolkaError("apply", "only root may", hint="sudo postolka-instance apply FILE")
-    data = _read(arguments.file)
+    file = arguments.file or Paths().kept
     done = applying.apply(
-        Paths(), Machine(), data, where=str(arguments.file), is_forced=arguments.force
+        Paths(), Machine(), _read(file), where=str(file), is_forced=arguments.force
     )
     print(done)  # noqa: T201
     return 0

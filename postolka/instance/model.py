@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from postolka.instance import keys
+from postolka.instance.exceptions import Exceptions
 from postolka.instance.filters import Filters
 from postolka.instance.secret import Secret
 from postolka.instance.transport import ZEN, Dnsbl, Postscreen, Relay
@@ -240,6 +241,8 @@ class Instance:
     dqs_key: Secret | None = None
     """Spamhaus's key for its Data Query Service; None: its public lists are asked."""
     filters: Filters = field(default_factory=Filters)
+    exceptions: Exceptions = field(default_factory=Exceptions)
+    """In templates only those that hold today."""
 
     @property
     def domain(self) -> str:

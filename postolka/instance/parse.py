@@ -9,7 +9,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem, ProblemsError
-from postolka.instance import document, grammar, keys, model, parse_filters, parse_transport
+from postolka.instance import (
+    document,
+    grammar,
+    keys,
+    model,
+    parse_exceptions,
+    parse_filters,
+    parse_transport,
+)
 from postolka.instance.node import Node, shown
 from postolka.instance.reading import each as _list
 from postolka.instance.reading import record as _record
@@ -70,11 +78,13 @@ def _instance(node: Node) -> model.Instance | None:
             "postscreen": parse_transport.postscreen,
             "filters": parse_filters.filters,
             "relays": parse_transport.relays,
+            "exceptions": parse_exceptions.parse,
             "dqs_key": _secret(grammar.dqs_key),
         },
     )
     if found is not None:
         _check_addresses(found, node)
+        _check_ways_out(found, node)
     return found
 
 
@@ -248,9 +258,28 @@ def _check_addresses(instance: model.Instance, node: Node) -> None:
             if address.value in taken:
                 address.complain(f"{shown(address.value)} stands above already")
             taken.add(address.value)
-    for relay in instance.relays:
-        for name in domains & set(relay.destinations):
-            node.below("relays").complain(f"{shown(name)} is a domain of this server")
     local, _, domain = instance.admin.address.rpartition("@")
     if domain in domains and (problem := grammar.local_part(local)):
         node.below("admin").below("address").complain(f"{shown(local)} {problem}")
+
+
+def _check_ways_out(instance: model.Instance, node: Node) -> None:
+    """Check that mail to one domain goes one way."""
+    domains = {domain.name for domain in instance.domains}
+    for relay in instance.relays:
+        for name in domains & set(relay.destinations):
+            node.below("relays").complain(f"{shown(name)} is a domain of this server")
+    relayed = {name for relay in instance.relays for name in relay.destinations}
+    for item in instance.exceptions.transports:
+        if item.domain in domains | relayed:
+            owner = "of this server" if item.domain in domains else "that a relay has"
+            place = node.below("exceptions").below("transports")
+            place.complain(f"{shown(item.domain)} is a domain {owner}")
+    # Postfix asks for it by the host that mail is given to, not by the domain.
+    levels = {item.domain: item.level for item in instance.exceptions.tls}
+    found: dict[str, set[str]] = {}
+    for item in instance.exceptions.transports:
+        found.setdefault(item.host, set()).add(levels.get(item.domain, ""))
+    for host in (host for host, wanted in found.items() if len(wanted) > 1):
+        place = node.below("exceptions").below("tls")
+        place.complain(f"all domains whose mail goes to {shown(host)} need the same level")

@@ -5,6 +5,7 @@ Pure but for reading the baked templates.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -14,6 +15,7 @@ from postolka.instance.templates import attributes, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
     from pathlib import Path
     from types import SimpleNamespace
 
@@ -24,15 +26,20 @@ _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def render(
-    instance: Instance, *, house: Mapping[str, Any], machine: SimpleNamespace, templates: Path
+    instance: Instance,
+    *,
+    house: Mapping[str, Any],
+    machine: SimpleNamespace,
+    templates: Path,
+    today: date,
 ) -> dict[str, bytes]:
-    """Return the content of each instance file by its absolute path.
+    """Return the content of each instance file by its absolute path, with what holds today.
 
     Raises ProblemsError that names every template that can't be rendered.
     """
     engine = environment(jinja2.FileSystemLoader(templates))
     names = {
-        "instance": instance,
+        "instance": replace(instance, exceptions=instance.exceptions.on(today)),
         "settings": attributes(house["settings"]),
         "house": house,
         "machine": machine,

@@ -22,6 +22,7 @@ EGRESS = (Egress(user="root", protocol="tcp", port="database", why="a database e
 UNITS = (
     Unit(name="postolka-instance.service", needs_instance=False),
     Unit(name="postolka-database.service"),
+    Unit(name="postolka-exceptions.timer"),
     Unit(name="postolka-ready.service", needs_instance=False),
 )
 STATE = (State(path="/var/lib/postolka", kind="precious"),)

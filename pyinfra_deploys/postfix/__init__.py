@@ -48,10 +48,12 @@ _PLAIN = Attributes(mode="0644")
 _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
     "/etc/mailname": _PLAIN,
+    "/etc/postfix/client_access.cidr": _PLAIN,
     "/etc/postfix/dnsbl_reply": _SECRET,
     "/etc/postfix/header_checks": _PLAIN,
     "/etc/postfix/main.cf": _PLAIN,
     "/etc/postfix/postscreen_access.cidr": _PLAIN,
+    "/etc/postfix/sender_access": _PLAIN,
     "/etc/postfix/sender_transport": _PLAIN,
     "/etc/postfix/sql/alias_domains.cf": _SECRET,
     "/etc/postfix/sql/aliases.cf": _SECRET,

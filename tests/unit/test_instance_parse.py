@@ -71,6 +71,15 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
     }
 
 
+def _to(domain: str) -> dict[str, str]:
+    return {"domain": domain, "host": "c.test", "reason": "why not", "until": "2030-01-31"}
+
+
+def _exception(kind: str, **fields: str) -> dict[str, Any]:
+    """Return an exception as it stands in data."""
+    return {"exceptions": {kind: [{"reason": "why not", "until": "2030-01-31", **fields}]}}
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
@@ -100,6 +109,46 @@ def test_every_problem_is_told_at_once_with_its_path() -> None:
         ({"authorities": ["AAAA"]}, "authorities[0]"),
         ({"relays": [{"host": "a.test", "destinations": ["example.test"]}]}, "relays"),
         ({"dqs_key": "short"}, "dqs_key"),
+        (
+            {"exceptions": {"tls": [{"domain": "a.test", "level": "may"}]}},
+            "exceptions.tls[0].reason",
+        ),
+        (_exception("tls", domain="a.test", level="may", until="soon"), "exceptions.tls[0].until"),
+        (_exception("tls", domain="a.test", level="secure"), "exceptions.tls[0].level"),
+        (
+            _exception("tls", domain="a.test", level="may", reason="a\nb"),
+            "exceptions.tls[0].reason",
+        ),
+        (_exception("transports", domain="example.test", host="b.test"), "exceptions.transports"),
+        (
+            {
+                "relays": [{"host": "a.test", "destinations": ["b.test"]}],
+                **_exception("transports", domain="b.test", host="c.test"),
+            },
+            "exceptions.transports",
+        ),
+        (
+            {
+                "exceptions": {
+                    **_exception("tls", domain="a.test", level="may")["exceptions"],
+                    "transports": [_to("a.test"), _to("b.test")],
+                }
+            },
+            "exceptions.tls",
+        ),
+        (
+            _exception("blocked_clients", network="0.0.0.0/0"),
+            "exceptions.blocked_clients[0].network",
+        ),
+        (_exception("blocked_senders", sender="x y"), "exceptions.blocked_senders[0].sender"),
+        (
+            _exception("headers", header="X Y", contains="x", action="hold"),
+            "exceptions.headers[0].header",
+        ),
+        (
+            _exception("headers", header="X", contains="x\n/ OK", action="hold"),
+            "exceptions.headers[0].contains",
+        ),
         ({"relays": [{"host": "a.test", "port": 2525}]}, "relays[0].port"),
         ({"relays": [{"host": "a.test", "user": "x"}]}, "relays[0]"),
         ({"relays": [{"host": "a.test", "user": "a:b", "password": "x"}]}, "relays[0].user"),

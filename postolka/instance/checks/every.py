@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem
@@ -11,6 +12,7 @@ from postolka.instance.checks import (
     clock,
     database,
     disk,
+    exceptions,
     filters,
     held,
     jobs,
@@ -60,6 +62,7 @@ def _as_root(paths: Paths, settings: Mapping[str, Any]) -> Iterator[Check]:
     instance = parse(paths.kept.read_bytes())
     yield database.check(paths, instance)
     yield signing.check(paths, instance)
+    yield exceptions.check(instance, datetime.fromtimestamp(time.time(), UTC).date())
     yield held.check(paths)
     if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
         text = "no identity yet; a mail can be looked up, but not reported"
