@@ -6,7 +6,12 @@ others' memory is for machines of a test's own. What isn't listed is by itself.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from xdist.scheduler import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 #: Each about as long as the others. test_boot looks at a machine that nobody has touched.
 GROUPS = (
@@ -37,7 +42,16 @@ def group(nodeid: str) -> str:
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
-    """xdist's `--dist loadfile`, with each group as if it were one file."""
+    """xdist's `--dist loadfile`, with each group as if it were one file.
+
+    The last worker begins at the other end: what computes, and needs no machine, runs while the
+    others wait for theirs.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if len(self.nodes) > 1 and node is self.nodes[-1]:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
