@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyinfra_deploys import (
     agent,
     amavis,
+    apache,
     base,
     bind,
     clamav,
@@ -49,6 +50,7 @@ ROOMS = (
     base,  # first: directories and settings that every other room's files rely on
     agent,
     amavis,
+    apache,
     bind,
     clamav,
     cloudinit,

@@ -20,6 +20,7 @@ GROUPS = (
         "container/test_dovecot_quota", "container/test_nftables", "container/test_accounts",
         "container/test_dovecot_filters", "container/test_dovecot_learning",
         "container/test_config", "container/test_domains", "container/test_exceptions",
+        "container/test_apache",
     ),
     (
         "container/test_failures", "container/test_dovecot_faults", "container/test_faults",

@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from postolka.instance.accounts import Accounts
 
 _QUOTA_MIB = 1024
-#: A port's name, and what a mail client calls it, in the order a person meets them.
-_PROTOCOLS = {
-    "imaps": "IMAP",
-    "imap": "IMAP",
-    "submissions": "SMTP",
-    "submission": "SMTP",
-    "sieve": "ManageSieve",
-}
-_SECURITY = {"implicit": "SSL/TLS", "starttls": "STARTTLS"}
 
 
 def configure(
@@ -82,6 +73,8 @@ def user(arguments: argparse.Namespace) -> int:
 
 
 def _with_password(found: Accounts, arguments: argparse.Namespace) -> None:
+    from postolka.instance.clients import services  # noqa: PLC0415
+    from postolka.instance.house import load_house  # noqa: PLC0415
     from postolka.instance.passwords import hashed  # noqa: PLC0415
 
     address, password = arguments.address, _password(arguments)
@@ -92,7 +85,7 @@ def _with_password(found: Accounts, arguments: argparse.Namespace) -> None:
     else:
         found.set_password(address, hashed(password))
     told = {"address": address, "password": password, "server": found.hostname}
-    ports = _ports()
+    ports = services(load_house(Paths()))
     if arguments.json:
         print(json.dumps({**told, "ports": ports}, indent=2))
         return
@@ -123,22 +116,6 @@ def admin(arguments: argparse.Namespace) -> int:
     if not arguments.stdin:
         print(f"  password    {password}")
     return 0
-
-
-def _ports() -> list[dict[str, Any]]:
-    """Return what a mail client asks for: protocol, port and security."""
-    from postolka.instance.house import load_house  # noqa: PLC0415
-
-    by_name = {port["name"]: port for port in load_house(Paths())["ports"]}
-    return [
-        {
-            "protocol": protocol,
-            "port": by_name[name]["number"],
-            "security": _SECURITY[by_name[name]["tls"]],
-        }
-        for name, protocol in _PROTOCOLS.items()
-        if name in by_name
-    ]
 
 
 def alias(arguments: argparse.Namespace) -> int:

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem, ProblemsError
-from postolka.instance import certificate, files, machine
+from postolka.instance import certificate, clients, files, machine
 from postolka.instance.choice import choose
 from postolka.instance.house import load_house
 from postolka.instance.render import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
     from types import SimpleNamespace
@@ -146,7 +146,7 @@ def write(
     _mirror(paths, system, directories)
     for name, file in plain.items():
         files.write(paths.etc / name, file)
-    _write_tls(paths, instance)
+    _write_tls(paths, instance, clients.web_names(instance, house))
     _write_dkim(paths, system, instance)
     return list(directories)
 
@@ -187,11 +187,11 @@ def _mirror(paths: Paths, system: System, tops: Mapping[str, Mapping[str, files.
         system.unbind(paths.lower)
 
 
-def _write_tls(paths: Paths, instance: Instance) -> None:
-    """Write the key and its certificate, apart for Dovecot and in one file for Postfix."""
+def _write_tls(paths: Paths, instance: Instance, names: Sequence[str]) -> None:
+    """Write the key and its certificate, apart for most daemons and in one file for Postfix."""
     paths.tls.mkdir(mode=0o755, exist_ok=True)
     key = instance.tls.key_pem
-    chain = certificate.self_signed(instance.tls.key, instance.certificate_names)
+    chain = certificate.self_signed(instance.tls.key, names)
     _write(paths.tls / "key.pem", key.encode("ascii"))
     _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))

@@ -250,11 +250,6 @@ class Instance:
         return self.domains[0].name
 
     @property
-    def certificate_names(self) -> tuple[str, ...]:
-        """The names that the server's certificate must hold, its own first."""
-        return (self.hostname,)
-
-    @property
     def ipv4(self) -> tuple[str, ...]:
         """Public IPv4 addresses."""
         return _of_version(self.addresses, 4)

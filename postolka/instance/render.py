@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from postolka.errors import Problem, ProblemsError
+from postolka.instance import clients
 from postolka.instance.templates import attributes, environment
 
 if TYPE_CHECKING:
@@ -38,12 +39,8 @@ def render(
     Raises ProblemsError that names every template that can't be rendered.
     """
     engine = environment(jinja2.FileSystemLoader(templates))
-    names = {
-        "instance": replace(instance, exceptions=instance.exceptions.on(today)),
-        "settings": attributes(house["settings"]),
-        "house": house,
-        "machine": machine,
-    }
+    now = replace(instance, exceptions=instance.exceptions.on(today))
+    names = context(now, house=house, machine=machine)
     files, problems = {}, []
     for path, entry in house["instance_files"].items():
         try:
@@ -55,3 +52,16 @@ def render(
     if problems:
         raise ProblemsError("templates", problems)
     return files
+
+
+def context(
+    instance: Instance, *, house: Mapping[str, Any], machine: SimpleNamespace
+) -> dict[str, Any]:
+    """Return what every template may name."""
+    return {
+        "instance": instance,
+        "settings": attributes(house["settings"]),
+        "house": house,
+        "machine": machine,
+        "web": clients.facts(instance, house),
+    }

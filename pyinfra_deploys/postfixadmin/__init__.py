@@ -1,6 +1,6 @@
 """PostfixAdmin: its schema, in which domains, mailboxes and aliases are kept.
 
-The web interface isn't served yet; the web server that the package depends on stays masked.
+The web interface isn't served yet; PHP's service stays masked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # php8.4-fpm by name, or libapache2-mod-php would come in to satisfy the dependency.
 PACKAGES = ("php8.4-cli", "php8.4-fpm", "php8.4-mysql", "postfixadmin")
-MASKED = ("apache2.service", "php8.4-fpm.service", "phpsessionclean.timer")
+MASKED = ("php8.4-fpm.service", "phpsessionclean.timer")
 # The agent and the script make the database and the configuration; dbconfig-common would ask for a
 # running server, fail without one, and leave a password of its own in /etc.
 DEBCONF = ("postfixadmin postfixadmin/dbconfig-install boolean false",)

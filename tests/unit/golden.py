@@ -20,6 +20,7 @@ from postolka.instance.model import (
     Instance,
     Tls,
 )
+from postolka.instance.render import context
 from postolka.instance.secret import Secret
 from postolka.instance.templates import attributes, environment
 from pyinfra_deploys import room as rooms
@@ -78,13 +79,11 @@ def rendered(
     """Return the files that the room `module` has rendered at boot, by path."""
     house = server.house(settings or Settings())
     room = rooms.read(module)
-    templates = environment(jinja2.FileSystemLoader(room.instance))
-    names = {
-        "instance": instance,
-        "settings": attributes(house["settings"]),
-        "house": house,
-        "machine": attributes({"rndc_key": "cm5kYw==", "srs_secret": "c3Jz"}),
-    }
+    # As the image has them: one tree of all rooms' templates.
+    folders = [facts.instance for facts in server.all_rooms()]
+    templates = environment(jinja2.FileSystemLoader(folders))
+    machine = attributes({"rndc_key": "cm5kYw==", "srs_secret": "c3Jz"})
+    names = context(instance, house=house, machine=machine)
     return {
         path: templates.get_template(template).render(**names)
         for path, template, _ in rooms.instance_files(room)

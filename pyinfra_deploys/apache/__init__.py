@@ -1,0 +1,44 @@
+"""Apache: what mail clients, other servers and people ask the server by HTTP.
+
+How to set up a client, for programs and for people; the MTA-STS policy of every domain; the answers
+to a certificate authority, which alone are served without TLS. All else is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from postolka.instance import mtasts
+from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.room import Attributes, Port, Reader, Unit, plain
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.settings import Settings
+
+PACKAGES = ("apache2",)
+PORTS = (
+    Port(number=80, name="http"),
+    Port(number=443, name="https", tls="implicit", domain_hosts=(mtasts.HOST, "autoconfig")),
+)
+UNITS = (Unit(name="apache2.service"),)
+_PUBLIC = "/etc/apache2/public"
+FILES = {
+    f"{_PUBLIC}/{name}": Attributes(mode="0644")
+    for name in ("config-v1.1.xml", "index.html", "mail.mobileconfig", "mta-sts.txt")
+}
+READERS = (
+    Reader(unit="apache2.service", files=("/etc/apache2/sites.conf", "/run/postolka/tls")),
+    Reader(unit="", files=(_PUBLIC,)),
+)
+#: It wants the directory that systemd-tmpfiles makes at boot.
+CHECKS = (("sh", "-c", "mkdir -p /run/apache2 && apache2 -t"),)
+CHECKERS = (("sh", "-c", "apache2 -t 2>&1 | grep -v '^Syntax OK' || true"),)
+EFFECTIVE = (plain("/etc/apache2/apache2.conf", "/etc/apache2/sites.conf"), ("apache2", "-S"))
+#: Debian's own housekeeping of a cache that isn't used.
+MASKED = ("apache-htcacheclean.service",)
+
+
+@deploy("Apache")
+def apache(settings: Settings) -> None:
+    """Install the web server's configuration."""
+    install(__name__, settings)
