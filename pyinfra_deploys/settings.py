@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from postolka.errors import Problem, ProblemsError
 from pyinfra_deploys import literals
+from pyinfra_deploys.limits import choice as _choice
+from pyinfra_deploys.limits import number as _number
+from pyinfra_deploys.limits import problem as _problem
+from pyinfra_deploys.limits import whole as _whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,18 +23,6 @@ if TYPE_CHECKING:
 
 #: Keys of pyinfra's own SSH connector, which stand beside the settings in a host's data.
 _CONNECTOR_PREFIX = "ssh_"
-
-
-def _whole(default: int, low: int, high: int) -> Any:  # noqa: ANN401 - dataclasses.field is Any
-    return field(default=default, metadata={"range": (low, high)})
-
-
-def _number(default: float, low: float, high: float) -> Any:  # noqa: ANN401 - as above
-    return field(default=default, metadata={"range": (low, high)})
-
-
-def _choice(default: str, *others: str) -> Any:  # noqa: ANN401 - as above
-    return field(default=default, metadata={"choices": (default, *others)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +207,8 @@ class StatusSettings:
     """A mail that has waited longer in Postfix' queue is a problem, hours."""
     disk_percent: int = _whole(10, 1, 90)
     """With less of the state partition's space or inodes left, status warns, percent."""
+    metrics: bool = True
+    """Status for Prometheus, on a port of loopback."""
     probe_domains: str = "gmail.com outlook.com"
     """Domains, with spaces between: one's mail server greets this machine on port 25, or none of
     its mail can leave."""
@@ -315,16 +309,3 @@ def parse(data: Mapping[str, object], *, where: str = "group_data") -> Settings:
     if problems:
         raise ProblemsError(where, problems, hint="pyinfra_deploys/settings.py lists every setting")
     return Settings(**{name: kind(**values) for name, (kind, values) in sections.items()})
-
-
-def _problem(value: object, kind: type, metadata: Mapping[str, Any]) -> str | None:
-    is_whole = kind is float and type(value) is int
-    if type(value) is not kind and not is_whole:
-        return f"must be {kind.__name__}, not {type(value).__name__}"
-    low, high = metadata.get("range", (None, None))
-    if low is not None and isinstance(value, int | float) and not low <= value <= high:
-        return f"must be {low} to {high}, not {value}"
-    choices = metadata.get("choices", (value,))
-    if value not in choices:
-        return f"must be one of {', '.join(choices)}, not {value}"
-    return None

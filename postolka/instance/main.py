@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
 
     status = verb("status", _status, "say whether the server serves, and everything wrong with it")
     status.add_argument("--json", action="store_true", help="the same for a script")
+    trace = verb("trace", _trace, "follow a mail through the logs")
+    trace.add_argument("wanted", metavar="ADDRESS|MESSAGE-ID", help="a sender, recipient or mail")
+    trace.add_argument(
+        "--days", type=int, default=7, help="how far back to look (default: %(default)s)"
+    )
+    trace.add_argument("--json", action="store_true", help="the same for a script")
     check = verb("check", _check, "validate instance data, and list every problem")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
     new = verb("apply", _apply, "serve by new instance data from now on")
@@ -119,6 +125,19 @@ def _status(arguments: argparse.Namespace) -> int:
     text = json.dumps(found.as_data(), indent=2) if arguments.json else str(found)
     print(text)  # noqa: T201
     return 0 if found.state == "ready" and not found.problems else 1
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    from postolka.instance import trace  # noqa: PLC0415
+
+    wanted = arguments.wanted.strip("<>")
+    found = [mail for mail in trace.mails(trace.read(arguments.days)) if mail.concerns(wanted)]
+    if arguments.json:
+        print(json.dumps([mail.as_data() for mail in found], indent=2))  # noqa: T201
+    else:
+        text = f"the logs of {arguments.days} days have nothing about {wanted}"
+        print("\n\n".join(map(str, found)) or text)  # noqa: T201
+    return 0 if found else 1
 
 
 def _apply(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Status: what costs network time to know is looked at by a timer, as a user without rights.
 
 `postolka-instance status` shows what was found, and how long ago (postolka/lookout).
+Prometheus gets the same on loopback.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
-from pyinfra_deploys.room import Attributes, Egress, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, Unit, User
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -18,11 +19,24 @@ EGRESS = (
     Egress(user="lookout", protocol="tcp", port=25, why="whether mail can leave"),
     Egress(user="lookout", protocol="tcp", port="relay", why="whether relay hosts answer"),
 )
-UNITS = (Unit(name="postolka-lookout.timer"),)
+PORTS = (
+    Port(
+        number=9154,
+        name="metrics",
+        is_public=False,
+        needs_instance=False,
+        setting="status.metrics",
+    ),
+)
+UNITS = (
+    Unit(name="postolka-lookout.timer"),
+    Unit(name="postolka-metrics.socket", needs_instance=False, setting="status.metrics"),
+)
 _PROGRAM = Attributes(mode="0755")
 FILES = {
     "/usr/libexec/postolka/lookout": _PROGRAM,
     "/usr/libexec/postolka/lookout-facts": _PROGRAM,
+    "/usr/libexec/postolka/metrics": _PROGRAM,
 }
 _CODE = ("postolka/live.py", "postolka/lookout/*.py", "postolka/published.py")
 _IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import postolka.lookout.look"

@@ -82,6 +82,8 @@ def test_mail_survives_a_reboot(boots: Boots, tmp_path: Path) -> None:
         assert ssh(machine, facts) == facts_before
         mark = _message_id(before)
         assert mailclient.wait_for(subject.server, subject.first, mark) == before
+        # So is what the journal has of its way.
+        assert "stored mail into mailbox" in ssh(machine, f"postolka-instance trace '{mark}'")
         assert acceptance.receive(subject)
     finally:
         started.drop(machine.name)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from postolka import mailclient, namespace
+from postolka.acceptance import compose
 from postolka.instance.checks.memory import MESSAGE
-from postolka.lab import world
+from postolka.lab import post, world
 from tests.container.conftest import meanwhile, ssh, stopped
 
 if TYPE_CHECKING:
@@ -19,6 +25,10 @@ if TYPE_CHECKING:
 _HOUSE = "/usr/share/postolka/house.json"
 _CERTIFICATE = "/run/postolka/tls/certificate.pem"
 _SECONDS = 60
+_FETCH = (
+    "from urllib.request import urlopen; "
+    'print(urlopen("http://127.0.0.1:9154/metrics", timeout=60).read().decode())'
+)
 
 
 def _status(machine: Machine) -> dict[str, Any]:
@@ -157,4 +167,56 @@ def test_lookout_fails_nothing_without_a_resolver(machine: Machine) -> None:
     assert "no answer" in told["dns"]
     assert "no answer" in told["outgoing"]
     assert ssh(machine, "systemctl --failed --no-legend").strip() == ""
-    _looked(machine)
+
+
+def test_prometheus_gets_the_same_on_loopback(machine: Machine, subject: Subject) -> None:
+    """By a socket of systemd's, to whoever is on the machine, and to nobody else."""
+    text = ssh(machine, f"python3 -c '{_FETCH}'")
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    assert found["postolka_ready"].samples[0].value == 1
+    assert found["postolka_database_up"].samples[0].value == 1
+    assert {sample.labels["queue"] for sample in found["postolka_queue_mails"].samples} > {"hold"}
+    # What only root may know.
+    assert found["postolka_firewall_packets"].samples
+    assert found["postolka_state_free_bytes"].samples[0].value > 1 << 20
+    assert all(sample.value == 1 for sample in found["postolka_unit_up"].samples)
+    assert ssh(machine, "systemctl --failed --no-legend").strip() == ""
+    with pytest.raises(OSError, match=r"."):
+        namespace.connect(subject.lab.strangers, subject.address, 9154, timeout_seconds=2)
+
+
+def test_client_that_says_nothing_holds_nobody_up(machine: Machine) -> None:
+    """It has a process of its own, which ends; no unit has failed."""
+    silent = 'import socket; socket.create_connection(("127.0.0.1", 9154)).close()'
+    ssh(machine, f"python3 -c '{silent}'")
+    assert "postolka_ready 1" in ssh(machine, f"python3 -c '{_FETCH}'")
+    assert ssh(machine, "systemctl --failed --no-legend").strip() == ""
+
+
+def test_mail_is_followed_through_the_logs(machine: Machine, subject: Subject) -> None:
+    """In from outside, through milters and filter, into the mailbox; and one that was refused."""
+    mail = compose(world.STRANGER, [subject.first.address], "To be followed")
+    with post.stranger(subject.lab, subject.address) as client:
+        client.sendmail(world.STRANGER, [subject.first.address], bytes(mail))
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            client.sendmail(world.STRANGER, [f"nobody.here@{subject.domain}"], bytes(mail))
+    mark = str(mail["Message-ID"])
+    mailclient.wait_for(subject.server, subject.first, mark)
+    # The journal may be a moment behind on a busy machine.
+    ssh(machine, "sudo journalctl --sync")
+    (found,) = json.loads(ssh(machine, f"postolka-instance trace '{mark}' --json"))
+    programs = [step["program"] for step in found["steps"]]
+    for program in ("opendkim", "opendmarc", "amavis", "postfix/lmtp", "dovecot"):
+        assert program in programs, programs
+    assert programs.index("opendmarc") < programs.index("amavis") < programs.index("dovecot")
+    assert len({step["queue_id"] for step in found["steps"]} - {""}) == 2
+    assert [step["time"] for step in found["steps"]] == sorted(
+        step["time"] for step in found["steps"]
+    )
+    (recipient,) = found["recipients"]
+    assert (recipient["address"], recipient["status"]) == (subject.first.address, "sent")
+    refused = ssh(machine, f"postolka-instance trace nobody.here@{subject.domain}")
+    assert "no mail came in" in refused
+    assert "NOQUEUE: reject: RCPT" in refused
+    said = ssh(machine, "postolka-instance trace nothing@of.that || true")
+    assert "have nothing about nothing@of.that" in said

@@ -29,6 +29,7 @@ _MODULES = (
     "postfix_tls",
     "ratelimit",
     "spam_lists",
+    "status",
 )
 
 
