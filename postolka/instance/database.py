@@ -90,24 +90,20 @@ def _schema(paths: Paths) -> str:
 
 def seeds(instance: Instance) -> str:
     """Return the SQL that creates what the data name and what was never created before."""
-    return sql.transaction(*statements(instance))
+    return sql.transaction(*(statement for item in _items(instance) for statement in item))
 
 
-def statements(instance: Instance) -> list[str]:
-    """Return those statements."""
-    return [statement for item in _items(instance) for statement in item]
-
-
-def unseeded(*items: str) -> list[str]:
-    """Return the statements that let items (a kind and a name) be created once more."""
-    return [f"DELETE FROM postolka.seeded WHERE item = {literal(item)};" for item in items]
+def domain_again(instance: Instance, name: str) -> list[str]:
+    """Return the statements that create a domain's rows though they were created before."""
+    aliases = (alias for alias in instance.all_aliases if alias.address.endswith(f"@{name}"))
+    rows = [_domain(name), *(sql.alias(alias.address, alias.targets) for alias in aliases)]
+    return [sql.insert(row, verb="INSERT IGNORE") for row in rows]
 
 
 def _items(instance: Instance) -> Iterator[tuple[str, ...]]:
     """Yield the statements of each domain, mailbox, alias and of the superadmin."""
     for domain in instance.domains:
-        values = {"domain": domain.name, "description": "", "transport": "virtual"}
-        yield _once("domain", domain.name, ("domain", values))
+        yield _once("domain", domain.name, _domain(domain.name))
     for account in instance.mailboxes:
         address, quota_mib = account.address, account.quota_mib
         rows = sql.mailbox(address, account.password_hash, quota_mib=quota_mib)
@@ -118,6 +114,10 @@ def _items(instance: Instance) -> Iterator[tuple[str, ...]]:
     admin = {"username": name, "password": instance.admin.password_hash, "superadmin": "1"}
     everything = {"username": name, "domain": "ALL"}
     yield _once("admin", name, ("admin", admin), ("domain_admins", everything))
+
+
+def _domain(name: str) -> sql.Row:
+    return "domain", {"domain": name, "description": "", "transport": "virtual"}
 
 
 def _once(kind: str, name: str, *rows: sql.Row) -> tuple[str, ...]:

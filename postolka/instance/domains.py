@@ -110,9 +110,9 @@ class Domains:
                 raise
         instance = parse(self._paths.kept.read_bytes())
         if is_new:
-            forgotten = database.unseeded(f"domain {name}", *_roles(name))
             log = sql.logged("create_domain", name, name)
-            self._server.run(sql.transaction(*forgotten, *database.statements(instance), log))
+            rows = database.domain_again(instance, name)
+            self._server.run(sql.transaction(*rows, log))
         return instance
 
     def remove(self, system: System, name: str, *, with_mailboxes: bool) -> list[Path]:
@@ -188,10 +188,6 @@ def _is_in(name: str) -> Callable[[str], bool]:
 
 def _role_addresses(name: str) -> list[str]:
     return [f"{role}@{name}" for role in ROLES]
-
-
-def _roles(name: str) -> list[str]:
-    return [f"alias {address}" for address in _role_addresses(name)]
 
 
 def _erased(name: str) -> Iterator[str]:

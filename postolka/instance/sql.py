@@ -1,5 +1,4 @@
 """The database of accounts, as root of its machine, or its owner elsewhere, speaks with it."""
-# ruff: noqa: S608 - each value in a statement is a hexadecimal literal
 
 from __future__ import annotations
 
@@ -69,11 +68,13 @@ def columns(values: Mapping[str, str], dates: Iterable[str]) -> tuple[str, str]:
     return ", ".join([*values, *now]), ", ".join(literals)
 
 
-def insert(row: Row, dates: Iterable[str] = ("created", "modified")) -> str:
+def insert(
+    row: Row, dates: Iterable[str] = ("created", "modified"), *, verb: str = "INSERT"
+) -> str:
     """Return the statement that writes a row."""
     table, values = row
     names, literals = columns(values, dates)
-    return f"INSERT INTO `{table}` ({names}) VALUES ({literals});"
+    return f"{verb} INTO `{table}` ({names}) VALUES ({literals});"
 
 
 def logged(action: str, domain: str, data: str) -> str:

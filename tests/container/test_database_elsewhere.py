@@ -147,6 +147,10 @@ def test_every_daemon_uses_a_database_elsewhere(
         while "alice@elsewhere.test" not in elsewhere.sql("SELECT * FROM postfixadmin.quota2"):
             assert time.monotonic() < deadline
             time.sleep(1)
+        # What the machine's own commands write is there, too.
+        assert "_domainkey" in ssh(machine, "sudo postolka-instance domain add more.test 2>&1")
+        assert elsewhere.sql("SELECT action FROM postfixadmin.log") == "create_domain\n"
+        assert "postmaster@more.test" in elsewhere.sql("SELECT address FROM postfixadmin.alias")
         # By the firewall's flow of each user that has one for it.
         seen = counters(machine)
         assert all(seen[f"out.{user}.tcp.database"] for user in _USERS), seen
