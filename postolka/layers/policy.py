@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from postolka.layers.context import Context
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 2
+FORMAT = 3
 PACKAGE = "selinux-policy-default"
 BOOLEANS = {
     # systemd-tmpfiles makes what the rooms' tmpfiles.d name, of any type.
@@ -44,14 +44,10 @@ _CONVERT = """
 cd /packaged
 printf '%s\\n' *.pp | xargs -P "$(nproc)" -I NAME /usr/libexec/selinux/hll/pp NAME /modules/NAME
 """
-# -p: the policy below that root; -n: don't load it into a kernel; -X: priority of what follows.
-_COMPILE = """
-set -- -p /policy -n -s default -X 100
-for module in /base/*.cil; do set -- "$@" -i "$module"; done
-set -- "$@" -X 400
-for module in /own/*.cil; do set -- "$@" -i "$module"; done
-exec semodule "$@"
-"""
+# -p: the policy below that root; -n: don't load it into a kernel; -B: compile what its store holds.
+_COMPILE = ("semodule", "-p", "/policy", "-n", "-s", "default", "-B")
+#: Of Debian's modules and ours in that store; a module of the same name with a higher one wins.
+_BASE_PRIORITY, _OWN_PRIORITY = 100, 400
 
 
 def policy(context: Context) -> Path:
@@ -66,29 +62,32 @@ def policy(context: Context) -> Path:
     def make(out: Path) -> None:
         context.progress(f"policy: compiling the modules of {len(modules)} rooms")
         out.mkdir()
-        root, sources = out / "policy", out / "modules"
+        root = out / "policy"
         run(["cp", "--archive", str(base / "policy"), str(root)])
         (root / _CONF).write_text(_SEMANAGE, encoding="ascii")
-        (root / _ACTIVE).mkdir(parents=True)
-        sources.mkdir()
         for name, text in modules.items():
-            (sources / f"postolka_{name}.cil").write_text(text, encoding="utf-8")
+            _store(root, _OWN_PRIORITY, f"postolka_{name}", text.encode())
         booleans = "".join(f"{name}={value}\n" for name, value in BOOLEANS.items())
         (root / _ACTIVE / "booleans.local").write_text(booleans, encoding="ascii")
-        context.tools.run(
-            ["sh", "-euc", _COMPILE],
-            binds={"/base": base / "modules", "/own": sources},
-            writes={"/policy": root},
-            log=context.log,
-        )
+        context.tools.run(_COMPILE, writes={"/policy": root}, log=context.log)
         installed = out / "upper/etc/selinux"
         installed.mkdir(parents=True)
         (root / "etc/selinux/default").rename(installed / "default")
         shutil.rmtree(root)
-        shutil.rmtree(sources)
 
     key = digest(["policy", FORMAT, base.name, modules, BOOLEANS, _SEMANAGE, _COMPILE])
     return context.store.realise("policy", key, make)
+
+
+def _store(root: Path, priority: int, name: str, cil: bytes) -> None:
+    """Put a module into the store, as `semodule -i` does.
+
+    That goes through all modules for each that it puts there.
+    """
+    module = root / _ACTIVE / "modules" / str(priority) / name
+    module.mkdir(parents=True)
+    (module / "cil").write_bytes(cil)
+    (module / "lang_ext").write_text("cil", encoding="ascii")
 
 
 def _base(context: Context) -> Path:
@@ -116,8 +115,9 @@ def _base(context: Context) -> Path:
             log=context.log,
         )
         for module in modules.iterdir():
-            module.rename(module.with_suffix(".cil"))
+            _store(root, _BASE_PRIORITY, module.name, module.read_bytes())
         shutil.rmtree(packaged)
+        shutil.rmtree(modules)
         shutil.rmtree(root / "usr")
 
     key = digest(["policy base", FORMAT, locked[0].sha256, context.tools.key, _CONVERT])
