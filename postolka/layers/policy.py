@@ -12,6 +12,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
+from postolka.layers.context import in_memory
 from postolka.lock import REFRESH
 from postolka.run import run
 from postolka.store import digest
@@ -61,19 +62,17 @@ def policy(context: Context) -> Path:
 
     def make(out: Path) -> None:
         context.progress(f"policy: compiling the modules of {len(modules)} rooms")
-        out.mkdir()
-        root = out / "policy"
-        run(["cp", "--archive", str(base / "policy"), str(root)])
-        (root / _CONF).write_text(_SEMANAGE, encoding="ascii")
-        for name, text in modules.items():
-            _store(root, _OWN_PRIORITY, f"postolka_{name}", text.encode())
-        booleans = "".join(f"{name}={value}\n" for name, value in BOOLEANS.items())
-        (root / _ACTIVE / "booleans.local").write_text(booleans, encoding="ascii")
-        context.tools.run(_COMPILE, writes={"/policy": root}, log=context.log)
         installed = out / "upper/etc/selinux"
         installed.mkdir(parents=True)
-        (root / "etc/selinux/default").rename(installed / "default")
-        shutil.rmtree(root)
+        with in_memory(context) as root:
+            run(["cp", "--archive", f"{base / 'policy'}/.", str(root)])
+            (root / _CONF).write_text(_SEMANAGE, encoding="ascii")
+            for name, text in modules.items():
+                _store(root, _OWN_PRIORITY, f"postolka_{name}", text.encode())
+            booleans = "".join(f"{name}={value}\n" for name, value in BOOLEANS.items())
+            (root / _ACTIVE / "booleans.local").write_text(booleans, encoding="ascii")
+            context.tools.run(_COMPILE, writes={"/policy": root}, log=context.log)
+            run(["cp", "--archive", str(root / "etc/selinux/default"), str(installed)])
 
     key = digest(["policy", FORMAT, base.name, modules, BOOLEANS, _SEMANAGE, _COMPILE])
     return context.store.realise("policy", key, make)
@@ -100,25 +99,24 @@ def _base(context: Context) -> Path:
         context.debs.fetch(locked, context.progress)
         context.progress(f"policy: converting {locked[0]}")
         out.mkdir()
-        root = out / "policy"
-        run(["dpkg-deb", "--extract", str(deb), str(root)])
-        packaged, modules = out / "packaged", out / "modules"
-        packaged.mkdir()
-        modules.mkdir()
-        for name in (root / _PACKAGED / ".modules").read_text(encoding="ascii").split():
-            compressed = (root / _PACKAGED / f"{name}.pp.bz2").read_bytes()
-            (packaged / f"{name}.pp").write_bytes(bz2.decompress(compressed))
-        context.tools.run(
-            ["sh", "-euc", _CONVERT],
-            binds={"/packaged": packaged},
-            writes={"/modules": modules},
-            log=context.log,
-        )
-        for module in modules.iterdir():
-            _store(root, _BASE_PRIORITY, module.name, module.read_bytes())
-        shutil.rmtree(packaged)
-        shutil.rmtree(modules)
-        shutil.rmtree(root / "usr")
+        with in_memory(context) as work:
+            root, packaged, modules = work / "root", work / "packaged", work / "modules"
+            run(["dpkg-deb", "--extract", str(deb), str(root)])
+            packaged.mkdir()
+            modules.mkdir()
+            for name in (root / _PACKAGED / ".modules").read_text(encoding="ascii").split():
+                compressed = (root / _PACKAGED / f"{name}.pp.bz2").read_bytes()
+                (packaged / f"{name}.pp").write_bytes(bz2.decompress(compressed))
+            context.tools.run(
+                ["sh", "-euc", _CONVERT],
+                binds={"/packaged": packaged},
+                writes={"/modules": modules},
+                log=context.log,
+            )
+            shutil.rmtree(root / "usr")
+            run(["cp", "--archive", str(root), str(out / "policy")])
+            for module in modules.iterdir():
+                _store(out / "policy", _BASE_PRIORITY, module.name, module.read_bytes())
 
     key = digest(["policy base", FORMAT, locked[0].sha256, context.tools.key, _CONVERT])
     return context.store.realise("policy-base", key, make)
