@@ -27,13 +27,28 @@ if TYPE_CHECKING:
     from postolka.store import Store
 
 #: Raised when this module makes another root from the same packages.
-FORMAT = 1
+FORMAT = 2
 HOSTNAME = "postolka"
 #: Links that update-alternatives would have made.
 _ALTERNATIVES = {
     "usr/bin/awk": "mawk",
     "usr/bin/which": "which.debianutils",
 }
+#: The variable TAR_OPTIONS: what nobody reads there, a third of all files.
+TAR_OPTIONS = "--anchored " + " ".join(
+    f"--exclude=./usr/share/{name}" for name in ("doc", "info", "lintian", "locale", "man")
+)
+# As `dpkg-deb --extract`, which takes no notice of that variable. $1 package, $2 root, then how to
+# enter where dpkg-deb is. Where that fails, tar finds no end of the archive.
+_EXTRACT = """
+package=$1 root=$2
+shift 2
+"$@" dpkg-deb --fsys-tarfile - <"$package" |
+    tar --extract --preserve-permissions --warning=no-timestamp --directory "$root"
+"""
+#: trixie's dpkg-deb and its libraries. Once they are unpacked, they unpack the rest: liblzma 5.8
+#: takes two thirds of the time that Debian 12's takes, or less.
+_UNPACKER = ("dpkg", "libbz2-1.0", "libc6", "liblzma5", "libmd0", "libzstd1", "zlib1g")
 _MERGED = ("bin", "lib", "lib64", "sbin")
 
 # $1 root, then hostname, then triples MODE SOURCE TARGET, then "--" and the command.
@@ -170,17 +185,18 @@ def realise(
 def _unpack(packages: Sequence[Package], debs: Debs, root: Path) -> None:
     """Unpack every package, on all processors; base-files first, it makes /bin -> usr/bin."""
     root.mkdir(mode=0o755)
-    first = [package for package in packages if package.name == "base-files"]
-    rest = [package for package in packages if package.name != "base-files"]
+    order = {"base-files": 0, **dict.fromkeys(_UNPACKER, 1)}
     # The largest ones first, so that no processor ends with a long one alone.
-    rest.sort(key=lambda package: -package.size)
+    queue = sorted(packages, key=lambda package: -package.size)
 
     def unpack(package: Package) -> None:
-        run(["dpkg-deb", "--extract", str(debs.path(package)), str(root)])
+        enter = [] if package.name in order else ["chroot", str(root)]
+        words = ["sh", "-euc", _EXTRACT, "extract", str(debs.path(package)), str(root), *enter]
+        run(words, environment={"TAR_OPTIONS": TAR_OPTIONS})
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for group in (first, rest):
-            list(pool.map(unpack, group))
+        for step in range(3):
+            list(pool.map(unpack, [p for p in queue if order.get(p.name, 2) == step]))
     for name in _MERGED:
         if not (root / name).is_symlink():
             raise PostolkaError(str(root), f"/{name} is no link into /usr: a package replaced it")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
 from postolka.lock import REFRESH
-from postolka.run import run
 from postolka.store import digest
 
 if TYPE_CHECKING:
@@ -44,7 +43,13 @@ def kernel(context: Context) -> Path:
         context.progress(f"kernel: unpacking {locked}")
         out.mkdir()
         unpacked = out / "unpacked"
-        run(["dpkg-deb", "--extract", str(context.debs.path(locked)), str(unpacked)])
+        unpacked.mkdir()
+        context.tools.run(
+            ["dpkg-deb", "--extract", "/package.deb", "/unpacked"],
+            binds={"/package.deb": context.debs.path(locked)},
+            writes={"/unpacked": unpacked},
+            log=context.log,
+        )
         root = out / "root" / MODULES
         root.parent.mkdir(parents=True)
         (unpacked / MODULES).rename(root)
