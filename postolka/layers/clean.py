@@ -34,11 +34,8 @@ REMOVED = (
     "etc/ssl/private/ssl-cert-snakeoil.key",
     "run/*",
     "tmp/*",
-    # What came with the essential packages, which mmdebstrap unpacks without dpkg's filters.
     "usr/share/info/*",
     "usr/share/lintian",
-    "usr/share/locale/*/LC_MESSAGES",
-    "usr/share/man/*",
     "var/cache/apt/*.bin",
     "var/cache/apt/archives/*",
     "var/cache/debconf/*-old",

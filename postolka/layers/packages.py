@@ -13,6 +13,7 @@ from postolka.errors import Problem, ProblemsError
 from postolka.layers import accounts, clean, repository, standins
 from postolka.lock import REFRESH
 from postolka.store import digest
+from postolka.tools import TAR_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +96,7 @@ def key(lock: Lock, tools: Tools, users: Sequence[User], debconf: Sequence[str])
             "format": FORMAT,
             "epoch": lock.source_date_epoch,
             "tools": tools.key,
-            "scripts": [_DPKG, _POLICY, _MOUNT, _SETUP, _ESSENTIAL, _CUSTOMIZE],
+            "scripts": [_DPKG, TAR_OPTIONS, _POLICY, _MOUNT, _SETUP, _ESSENTIAL, _CUSTOMIZE],
             "standins": [standins.PROGRAMS, standins.PLACE, standins.FINISH],
             "removed": clean.REMOVED,
             "names": sorted(lock.wanted["image"]),
@@ -144,7 +145,11 @@ def realise(  # noqa: PLR0913 - each is one input of the layer
                 f"/build/repository/{repository.POOL}": debs.directory,
             },
             writes={"/build/out": path},
-            environment={"SOURCE_DATE_EPOCH": str(lock.source_date_epoch)},
+            environment={
+                "SOURCE_DATE_EPOCH": str(lock.source_date_epoch),
+                # The essential packages are unpacked by tar at first, then by dpkg.
+                "TAR_OPTIONS": TAR_OPTIONS,
+            },
             log=own_log,
         )
         own_log.unlink()
