@@ -10,6 +10,7 @@ machine or the builder, `/var` as the first content of the state partition, one 
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import shutil
 import uuid
@@ -21,7 +22,7 @@ from postolka.layers.context import PASSING_UPPER, writable
 from postolka.layers.inputs import BOOT, sources
 from postolka.run import run
 from postolka.store import digest
-from postolka.trees import entries
+from postolka.trees import content, entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,12 @@ def image(context: Context, lower: Sequence[Path], *, name: str = "image") -> Pa
             context.progress("image: writing the file system")
             _write_erofs(context, root, out, key)
         shutil.rmtree(out / "changes")
-        _write_verity(context, out, key)
+        # Hashed here, beside the tree: the store's record then knows its hash.
+        written = out / "root.erofs"
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            hashed = beside.submit(content, written, written.lstat(), context.store.hashes)
+            _write_verity(context, out, key)
+            hashed.result()
 
     return context.store.realise(name, key, make)
 
