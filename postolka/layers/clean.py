@@ -34,8 +34,11 @@ REMOVED = (
     "etc/ssl/private/ssl-cert-snakeoil.key",
     "run/*",
     "tmp/*",
+    # None is unpacked; this is what scripts make of them all the same.
     "usr/share/info/*",
     "usr/share/lintian",
+    "usr/share/locale/*/LC_MESSAGES",
+    "usr/share/man/*",
     "var/cache/apt/*.bin",
     "var/cache/apt/archives/*",
     "var/cache/debconf/*-old",
