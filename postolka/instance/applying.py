@@ -127,6 +127,8 @@ class _Machine:
                 # A machine that never had data has no place to show them at.
                 shown[place / name] = self._paths.run / name
                 shown[place / name].mkdir(mode=0o755, exist_ok=True)
+            # A checker may change its SELinux domain, and sees them as the daemon will.
+            self._system.relabel([stage.etc, stage.tls, stage.dkim])
             problems = [
                 Problem(" ".join(argv), said)
                 for argv in self._house["checkers"]

@@ -13,6 +13,12 @@ pytestmark = pytest.mark.soak
 
 #: Modules of tests/container whose tests need no more than a server.
 _MODULES = (
+    "accounts",
+    "apache",
+    "apply",
+    "domains",
+    "exceptions",
+    "status",
     "mail",
     "filters",
     "viruses",
