@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ADDRESS = "169.254.169.254"
+#: Not 80: where the address is the machine's own, its web server has that.
+PORT = 8169
 _MAC = "network/interfaces/macs/02:00:00:00:00:01"
 
 
@@ -59,7 +61,7 @@ def _serve(user_data: Path, public_key: Path) -> None:
             self.end_headers()
             self.wfile.write(content or b"")
 
-    ThreadingHTTPServer((ADDRESS, 80), Handler).serve_forever()
+    ThreadingHTTPServer((ADDRESS, PORT), Handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
 
 # A container has no SMBIOS table by which EC2 is known: its init's arguments say it instead.
-_EC2 = ("ds=Ec2", "cc:{datasource:%20{Ec2:%20{strict_id:%20false}}}end_cc")
+_URL = f"'http://{metadata.ADDRESS}:{metadata.PORT}'"
+_SOURCE = f"{{Ec2:%20{{strict_id:%20false,%20metadata_urls:%20[{_URL}]}}}}"
+_EC2 = ("ds=Ec2", f"cc:{{datasource:%20{_SOURCE}}}end_cc")
 
 #: What the platform gives, below the machine's directory.
 _PUBLIC_KEY = "platform-key.pub"

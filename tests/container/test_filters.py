@@ -158,7 +158,10 @@ def test_quarantine_forgets_after_a_month(machine: Machine) -> None:
     ssh(machine, f"sudo -u amavis touch -d '31 days ago' {old}")
     ssh(machine, f"sudo -u amavis touch -d '29 days ago' {young}")
     ssh(machine, "sudo systemctl start systemd-tmpfiles-clean.service")
-    assert ssh(machine, f"sudo ls {_QUARANTINE}/a").split() == ["spam-young.gz"]
+    left = ssh(machine, f"sudo ls {_QUARANTINE}/a").split()
+    # What other tests have put there has a name by chance.
+    assert "spam-young.gz" in left
+    assert "spam-old.gz" not in left
     assert "systemd-tmpfiles-clean.timer" in ssh(machine, "systemctl list-timers --no-legend")
     ssh(machine, f"sudo rm {young}")
 

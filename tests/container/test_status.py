@@ -15,6 +15,7 @@ from postolka.acceptance import compose
 from postolka.instance.checks.memory import MESSAGE
 from postolka.lab import post, world
 from tests.container.conftest import meanwhile, ssh, stopped
+from tests.container.sending import settle
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -43,6 +44,7 @@ def _told(machine: Machine, kind: str = "problems") -> dict[str, str]:
 
 def test_server_that_is_well_has_no_problem(machine: Machine) -> None:
     """Every subject has its line, and the operator sees it without sudo, too."""
+    settle(machine)
     checks = {check["name"]: check["text"] for check in _status(machine)["checks"]}
     assert {"queue", "tls", "viruses", "rules", "database", "disk", "clock", "memory", "jobs"} <= (
         checks.keys()
