@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import date
 
 #: What a POSIX regular expression, or Postfix' table of them, would take for more than itself.
@@ -27,6 +26,12 @@ class _Exception:
     until: date
     """The last day on which it holds (UTC)."""
 
+    @property
+    def subject(self) -> str:
+        """What it is for, as status names it: its kind, and the first field of its own."""
+        own = fields(self)[len(fields(_Exception))]
+        return f"{type(self).__name__.lower()} {getattr(self, own.name)}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport(_Exception):
@@ -34,11 +39,6 @@ class Transport(_Exception):
 
     domain: str
     host: str
-
-    @property
-    def subject(self) -> str:
-        """What it is for, as status names it."""
-        return f"transport {self.domain}"
 
     @property
     def nexthop(self) -> str:
@@ -54,11 +54,6 @@ class Tls(_Exception):
     level: Literal["none", "may", "encrypt", "dane-only"]
     """As smtp_tls_policy_maps names it."""
 
-    @property
-    def subject(self) -> str:
-        """What it is for, as status names it."""
-        return f"tls {self.domain}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client(_Exception):
@@ -66,22 +61,12 @@ class Client(_Exception):
 
     network: str
 
-    @property
-    def subject(self) -> str:
-        """What it is for, as status names it."""
-        return f"client {self.network}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender(_Exception):
     """An envelope sender, or all of a domain and of those below it."""
 
     sender: str
-
-    @property
-    def subject(self) -> str:
-        """What it is for, as status names it."""
-        return f"sender {self.sender}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +80,6 @@ class Header(_Exception):
     """hold: it waits in the queue until somebody lets it go on."""
 
     @property
-    def subject(self) -> str:
-        """What it is for, as status names it."""
-        return f"header {self.header}"
-
-    @property
     def pattern(self) -> str:
         """The text as a regular expression."""
         text = _SPECIAL.sub(r"\\\1", self.contains)
@@ -109,9 +89,6 @@ class Header(_Exception):
     def postfix_action(self) -> str:
         """What Postfix does with it, header_checks(5)."""
         return _HEADER_ACTIONS[self.action]
-
-
-_T = TypeVar("_T", bound=_Exception)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +105,13 @@ class Exceptions:
 
     def on(self, day: date) -> Exceptions:
         """Return those that hold on a day."""
+        found = {kind.name: getattr(self, kind.name) for kind in fields(self)}
         return replace(
             self,
-            transports=_on(day, self.transports),
-            tls=_on(day, self.tls),
-            blocked_clients=_on(day, self.blocked_clients),
-            blocked_senders=_on(day, self.blocked_senders),
-            allowed_clients=_on(day, self.allowed_clients),
-            headers=_on(day, self.headers),
+            **{
+                name: tuple(item for item in items if day <= item.until)
+                for name, items in found.items()
+            },
         )
 
     @property
@@ -148,7 +124,3 @@ class Exceptions:
     def all(self) -> tuple[Transport | Tls | Client | Sender | Header, ...]:
         """Every one, of whatever kind."""
         return tuple(item for kind in fields(self) for item in getattr(self, kind.name))
-
-
-def _on(day: date, items: Iterable[_T]) -> tuple[_T, ...]:
-    return tuple(item for item in items if day <= item.until)

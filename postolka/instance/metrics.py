@@ -89,8 +89,7 @@ def _of_status(found: Status) -> Iterator[Figure]:
     }
     yield Figure(name="info", value=1, labels=labels)
     for unit in found.units:
-        is_up = unit.state in ("active", "skipped")
-        yield Figure(name="unit_up", value=is_up, labels={"unit": unit.name})
+        yield Figure(name="unit_up", value=unit.is_up, labels={"unit": unit.name})
     for port in found.ports:
         labels = {"port": str(port["number"]), "protocol": port["protocol"], "name": port["name"]}
         yield Figure(name="port_open", value=port["is_open"], labels=labels)

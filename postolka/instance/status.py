@@ -97,7 +97,7 @@ class Status:
         data = report.get("data", "")
         if data == "refused" and self.state == "waiting":
             data = "bad"
-        up = sum(unit.state in ("active", "skipped") for unit in self.units)
+        up = sum(unit.is_up for unit in self.units)
         opened = [f"{port['number']}/{port['protocol']}" for port in self.ports if port["is_open"]]
         lines = [
             f"state     {self.state}",

@@ -39,13 +39,9 @@ _SESSION = re.compile(r"lmtp\([^()]*\)<\d+><([^<>]+)>")
 #: Between what a filter says and what Postfix does.
 _APART_SECONDS = 600
 _MICROSECONDS = 1_000_000
-_ARGV = (
-    *(
-        "journalctl",
-        "--quiet",
-        "--output=json",
-        "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_SOURCE_REALTIME_TIMESTAMP",
-    ),
+_QUESTION = (
+    *("--quiet", "--output=json"),
+    "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_SOURCE_REALTIME_TIMESTAMP",
     *("SYSLOG_FACILITY=2", "+", "_SYSTEMD_UNIT=dmarc-policy.service"),
     *("+", "_SYSTEMD_UNIT=postolka-ratelimit.service"),
 )
@@ -135,7 +131,7 @@ class Mail:
 
 def read(days: int) -> list[Line]:
     """Return what the journal has of mail, oldest first. Raises PostolkaError without it."""
-    argv = (*_ARGV[:4], f"--since=-{days}d", *_ARGV[4:])
+    argv = ("journalctl", f"--since=-{days}d", *_QUESTION)
     done = subprocess.run(argv, capture_output=True, check=False)
     if done.returncode:
         raise PostolkaError("journalctl", done.stderr.decode(errors="replace").strip())

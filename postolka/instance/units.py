@@ -30,6 +30,11 @@ class Unit:
     name: str
     state: State
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it does what it is to do, which may be nothing here."""
+        return self.state in ("active", "skipped")
+
 
 def states(names: Sequence[str]) -> list[Unit]:
     """Return the units' states in the order of `names`. Raises PostolkaError without systemd."""

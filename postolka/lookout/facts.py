@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from postolka.instance import dns
-from postolka.instance.templates import attributes
+from postolka.instance.house import ports
 from postolka.instance.transport import Dnsbl
 from postolka.published import Wanted
 
@@ -47,7 +47,7 @@ class Facts:
 
 def make(instance: Instance, house: Mapping[str, Any]) -> Facts:
     """Take them out of an instance's data and the image's manifest."""
-    records = dns.records(instance, [attributes(port) for port in house["ports"]])
+    records = dns.records(instance, ports(house))
     return Facts(
         serial=instance.serial,
         wanted=Wanted.of(instance, records),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postolka import live
@@ -89,7 +88,7 @@ def tell() -> None:
     paths = Paths()
     instance = parse(paths.kept.read_bytes(), where=str(paths.kept))
     text = json.dumps(facts.make(instance, load_house(paths)).as_data())
-    group = Path(paths.lookout_facts).parent.stat().st_gid
+    group = paths.lookout_facts.parent.stat().st_gid
     content = text.encode("utf-8")
     files.write(
         paths.lookout_facts,

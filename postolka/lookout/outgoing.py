@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from postolka.errors import Problem
@@ -33,13 +35,7 @@ def check(facts: Facts, ask: Lookup) -> Check:
         text = f"{len(facts.relays)} relay hosts, {len(relays) or 'none'} out of reach"
         return Check(name="outgoing", text=text, problems=tuple(relays))
     found = _direct(facts, ask)
-    return Check(
-        name=found.name,
-        text=found.text,
-        problems=found.problems,
-        warnings=(*found.warnings, *relays),
-        figures=found.figures,
-    )
+    return replace(found, warnings=(*found.warnings, *relays))
 
 
 def _direct(facts: Facts, ask: Lookup) -> Check:
@@ -83,11 +79,9 @@ def _direct(facts: Facts, ask: Lookup) -> Check:
 def _unreached_relays(facts: Facts, ask: Lookup) -> Iterator[Problem]:
     for relay in facts.relays:
         why = "has no address"
-        for family in route.FAMILIES:
-            for _, address in _addresses([relay.host], family, ask):
-                why = greeted(address, relay.port)
-                if not why:
-                    break
+        found = (_addresses([relay.host], family, ask) for family in route.FAMILIES)
+        for _, address in chain.from_iterable(found):
+            why = greeted(address, relay.port)
             if not why:
                 break
         if why:

@@ -48,7 +48,7 @@ def _checks(
         yield filters.signatures(paths.signatures, now)
     yield filters.rules(paths.rules_asked, paths.channels, now)
     if not os.geteuid():
-        yield from _as_root(paths, settings)
+        yield from _as_root(paths, settings, now)
     yield disk.check(paths.var, settings)
     yield clock.check(paths.clock, units, now)
     yield memory.check()
@@ -56,13 +56,13 @@ def _checks(
     yield from network.checks(paths.lookout, report.get("serial"), now)
 
 
-def _as_root(paths: Paths, settings: Mapping[str, Any]) -> Iterator[Check]:
+def _as_root(paths: Paths, settings: Mapping[str, Any], now: float) -> Iterator[Check]:
     from postolka.instance.parse import parse  # noqa: PLC0415 - its libraries cost 0.2 s
 
     instance = parse(paths.kept.read_bytes())
     yield database.check(paths, instance)
     yield signing.check(paths, instance)
-    yield exceptions.check(instance, datetime.fromtimestamp(time.time(), UTC).date())
+    yield exceptions.check(instance, datetime.fromtimestamp(now, UTC).date())
     yield held.check(paths)
     if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
         text = "no identity yet; a mail can be looked up, but not reported"
