@@ -1,3 +1,3 @@
-"""Features and limits of every server; see pyinfra_deploys/settings.py for each key."""
+"""Features and limits of every server; see pyinfra_deploys/sections.py for each key."""
 
 postfix_message_size_limit_mib = 50

@@ -91,7 +91,7 @@ def test_settings_out_of_range(place: Place) -> None:
         "  base_journal_max_mib: must be int, not str",
         "  no_such: no such setting",
         "  postfix_message_size_limit_mib: must be 1 to 1024, not 0",
-        "hint: pyinfra_deploys/settings.py lists every setting",
+        "hint: pyinfra_deploys/sections.py lists every setting",
     ]
 
 

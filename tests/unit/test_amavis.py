@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pyinfra_deploys import amavis, postfix
-from pyinfra_deploys.settings import AmavisSettings, Settings
+from pyinfra_deploys.sections import AmavisSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _USER = "/etc/amavis/conf.d/50-user"

@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from pyinfra_deploys import apache
-from pyinfra_deploys.settings import DovecotSettings, PostfixSettings, Settings
+from pyinfra_deploys.sections import DovecotSettings, PostfixSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _PUBLIC = "/etc/apache2/public"

@@ -9,7 +9,8 @@ import pytest
 
 from pyinfra_deploys import base, server
 from pyinfra_deploys.room import read
-from pyinfra_deploys.settings import BaseSettings, Settings
+from pyinfra_deploys.sections import BaseSettings
+from pyinfra_deploys.settings import Settings
 from pyinfra_deploys.tree import entries
 from tests.unit import golden
 

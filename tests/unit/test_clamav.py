@@ -8,7 +8,8 @@ from dataclasses import replace
 from postolka.instance.filters import Filters
 from pyinfra_deploys import amavis, clamav, server
 from pyinfra_deploys import room as rooms
-from pyinfra_deploys.settings import ClamavSettings, Settings
+from pyinfra_deploys.sections import ClamavSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _CLAMD, _FRESHCLAM = "/etc/clamav/clamd.conf", "/etc/clamav/freshclam.conf"

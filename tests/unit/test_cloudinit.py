@@ -15,7 +15,8 @@ from postolka.instance import document
 from postolka.instance.model import Instance
 from postolka.instance.parse import parse
 from pyinfra_deploys import cloudinit, server
-from pyinfra_deploys.settings import Settings, SshSettings
+from pyinfra_deploys.sections import SshSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import instances
 from tests.unit.golden import baked
 

@@ -9,7 +9,8 @@ import pytest
 
 from pyinfra_deploys import dovecot
 from pyinfra_deploys.room import ports, read
-from pyinfra_deploys.settings import DovecotSettings, PostfixSettings, Settings
+from pyinfra_deploys.sections import DovecotSettings, PostfixSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _PATH = "/etc/dovecot/dovecot.conf"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pyinfra_deploys import mariadb
-from pyinfra_deploys.settings import MariadbSettings, Settings
+from pyinfra_deploys.sections import MariadbSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _CONFIGURATION = "/etc/mysql/mariadb.conf.d/90-postolka.cnf"

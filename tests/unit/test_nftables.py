@@ -12,7 +12,8 @@ from postolka.home import CHECKOUT
 from postolka.instance.transport import Relay
 from pyinfra_deploys import nftables, server
 from pyinfra_deploys.room import egress
-from pyinfra_deploys.settings import NftablesSettings, Settings
+from pyinfra_deploys.sections import NftablesSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 if TYPE_CHECKING:

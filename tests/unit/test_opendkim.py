@@ -8,7 +8,8 @@ import pytest
 
 from pyinfra_deploys import opendkim
 from pyinfra_deploys.room import ports, read, units
-from pyinfra_deploys.settings import OpendkimSettings, Settings
+from pyinfra_deploys.sections import OpendkimSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _BAKED = (

@@ -11,7 +11,8 @@ from postolka.dmarc import suffixes
 from postolka.dmarc.judge import Mail, OnFailure, Outcome, Policy, UnknownError, judge
 from postolka.instance.model import Dmarc
 from pyinfra_deploys import opendmarc
-from pyinfra_deploys.settings import OpendmarcSettings, Settings
+from pyinfra_deploys.sections import OpendmarcSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _HOST = "mail.example.test"

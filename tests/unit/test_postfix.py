@@ -9,7 +9,8 @@ import pytest
 
 from pyinfra_deploys import postfix
 from pyinfra_deploys.room import ports, read
-from pyinfra_deploys.settings import OpendkimSettings, PostfixSettings, Settings
+from pyinfra_deploys.sections import OpendkimSettings, PostfixSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _MAIN = "/etc/postfix/main.cf"

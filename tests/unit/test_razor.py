@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from pyinfra_deploys import pyzor, razor, server, spamassassin
 from pyinfra_deploys import room as rooms
-from pyinfra_deploys.settings import PyzorSettings, RazorSettings, Settings
+from pyinfra_deploys.sections import PyzorSettings, RazorSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _RAZOR, _PYZOR = "/etc/razor/razor-agent.conf", "/etc/pyzor/servers"

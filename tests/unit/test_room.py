@@ -10,7 +10,8 @@ import pytest
 from postolka.errors import PostolkaError
 from pyinfra_deploys import postfix, room
 from pyinfra_deploys.room import Attributes, Egress, Port, Room, Unit
-from pyinfra_deploys.settings import DovecotSettings, Settings
+from pyinfra_deploys.sections import DovecotSettings
+from pyinfra_deploys.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

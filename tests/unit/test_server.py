@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from postolka import deployer
 from postolka.home import CHECKOUT
 from pyinfra_deploys import server
-from pyinfra_deploys.settings import PostfixSettings, Settings
+from pyinfra_deploys.sections import PostfixSettings
+from pyinfra_deploys.settings import Settings
 from pyinfra_deploys.tree import entries
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from postolka.instance.filters import Filters, RuleChannel
 from postolka.instance.secret import Secret
 from pyinfra_deploys import spamassassin
-from pyinfra_deploys.settings import Settings, SpamassassinSettings
+from pyinfra_deploys.sections import SpamassassinSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _LOCAL = "/etc/spamassassin/local.cf"

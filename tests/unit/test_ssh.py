@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pyinfra_deploys import ssh
-from pyinfra_deploys.settings import Settings, SshSettings
+from pyinfra_deploys.sections import SshSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _PATH = "/etc/ssh/sshd_config.d/10-postolka.conf"
