@@ -4,7 +4,7 @@ A JSON document, format 1, with one package a line so that a change reads well i
 
     {"format": 1,
      "suites": [{"archive", "suite", "codename", "date"}...],     date: of its InRelease, UTC
-     "wanted": {"image": [NAME...], "kernel"..., "tools"..., "lab"..., "clients"...},   what for
+     "wanted": {"image": [NAME...], "kernel"..., "tools"..., "lab"...},         what for
      "packages": [{"name", "version", "architecture", "archive", "path", "size", "sha256",
                    "sets": ["image"...]}...]}
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ARCHIVES = ("debian", "debian-security")
-#: image: installed in it; kernel: unpacked into it; the others: unpacked roots of their own.
-SETS = ("image", "kernel", "tools", "lab", "clients")
+#: image: installed in it; kernel: unpacked into it; mkosi-image: what mkosi installs, to compare;
+#: the others: unpacked roots of their own.
+SETS = ("image", "kernel", "tools", "lab", "clients", "mkosi", "mkosi-image")
 REFRESH = "postolka lock --update"
 _DATE = "%Y-%m-%dT%H:%M:%SZ"
 

@@ -90,6 +90,43 @@ CLIENTS = (
     "swaks",
 )
 
+#: Unpacked into the root of mkosi, which `make bench` measures beside ours where it is asked to.
+MKOSI = (
+    "dpkg-dev",
+    "iproute2",
+    "mkosi",
+    "mount",
+    "udev",
+)
+
+#: What mkosi installs beside the image's packages: the kernel as a package, and what its own initrd
+#: is made of.
+MKOSI_IMAGE = (
+    "bash",
+    "btrfs-progs",
+    "dmsetup",
+    "dosfstools",
+    "e2fsprogs",
+    "erofs-utils",
+    "kmod",
+    "less",
+    "libcryptsetup12",
+    "libfido2-1",
+    "libtss2-esys-3.0.2-0t64",
+    "libtss2-mu-4.0.1-0t64",
+    "libtss2-rc0t64",
+    "libtss2-tcti-device0t64",
+    "linux-image-amd64",
+    "lvm2",
+    "p11-kit",
+    "systemd",
+    "systemd-boot",
+    "systemd-cryptsetup",
+    "systemd-repart",
+    "udev",
+    "util-linux",
+)
+
 
 def wanted() -> dict[str, tuple[str, ...]]:
     """Return the names that each set of the lock is resolved for."""
@@ -99,4 +136,6 @@ def wanted() -> dict[str, tuple[str, ...]]:
         "tools": tuple(sorted(TOOLS)),
         "lab": tuple(sorted(LAB)),
         "clients": tuple(sorted(CLIENTS)),
+        "mkosi": tuple(sorted(MKOSI)),
+        "mkosi-image": tuple(sorted({*IMAGE, *server.packages(), *MKOSI_IMAGE})),
     }

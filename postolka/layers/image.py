@@ -42,7 +42,7 @@ _POLICY = "etc/selinux/default/policy"
 
 # Measured on the mail set, 2 cores: lz4 in 64 KiB clusters is within 2 s of the fastest, and
 # reading it costs the machine least (zstd: a sixth smaller, three times slower to make).
-_COMPRESSION = ("-zlz4", "-C65536")
+COMPRESSION = ("-zlz4", "-C65536")
 
 # mkfs.erofs waits for ever when its disk is full, so somebody else has to look: at less than 1 MiB
 # of free blocks, which are of 4 KiB.
@@ -79,7 +79,7 @@ def image(context: Context, lower: Sequence[Path], *, name: str = "image") -> Pa
     so that a step which changed nothing lets this one answer from the store.
     """
     inputs = {
-        "layer": ["image", FORMAT, _COMPRESSION, LEFTOVERS],
+        "layer": ["image", FORMAT, COMPRESSION, LEFTOVERS],
         "id": context.id,
         "version": version(context),
         "epoch": context.lock.source_date_epoch,
@@ -191,7 +191,7 @@ def _write_erofs(context: Context, root: Path, out: Path, key: str) -> None:
     context.tools.run(
         [
             "sh", "-euc", _UNLESS_FULL, "sh",
-            "mkfs.erofs", "--quiet", *_COMPRESSION, "-T", epoch, "-U", _uuid(key, "root"),
+            "mkfs.erofs", "--quiet", *COMPRESSION, "-T", epoch, "-U", _uuid(key, "root"),
             f"--file-contexts=/root/{_CONTEXTS}", "/out/root.erofs", "/root",
         ],
         binds={"/root": root},

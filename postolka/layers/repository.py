@@ -17,7 +17,7 @@ from postolka.debs import CONTROL
 from postolka.run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from postolka.debs import Debs
@@ -28,10 +28,20 @@ SUITE = "locked"
 POOL = "pool"
 
 
-def write(packages: Sequence[Package], debs: Debs, directory: Path, epoch: int) -> None:
-    """Write the repository's indexes into `directory`; its POOL is an empty directory."""
+def write(
+    packages: Sequence[Package],
+    debs: Debs,
+    directory: Path,
+    epoch: int,
+    *,
+    filename: Callable[[Package], str] = lambda package: f"{package.sha256}.deb",
+) -> None:
+    """Write the repository's indexes into `directory`; its POOL is an empty directory.
+
+    `filename` names a package's file there: as the cache does, so that the cache can be bound.
+    """
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        stanzas = list(pool.map(lambda package: _stanza(package, debs), packages))
+        stanzas = list(pool.map(lambda p: _stanza(p, debs.path(p), filename(p)), packages))
     text = "".join(stanzas).encode()
     where = directory / "dists" / SUITE / "main" / "binary-amd64"
     where.mkdir(parents=True)
@@ -51,14 +61,10 @@ def write(packages: Sequence[Package], debs: Debs, directory: Path, epoch: int) 
     )
 
 
-def _stanza(package: Package, debs: Debs) -> str:
+def _stanza(package: Package, deb: Path, name: str) -> str:
     """Return the package's paragraph of the index; its control data are cached beside the file."""
-    deb = debs.path(package)
     cached = deb.with_suffix(CONTROL)
     if not cached.exists():
         files.replace(cached, run(["dpkg-deb", "--field", str(deb)]))
     control = cached.read_text().rstrip("\n")
-    return (
-        f"{control}\nFilename: {POOL}/{deb.name}\nSize: {package.size}\n"
-        f"SHA256: {package.sha256}\n\n"
-    )
+    return f"{control}\nFilename: {POOL}/{name}\nSize: {package.size}\nSHA256: {package.sha256}\n\n"

@@ -19,7 +19,7 @@ from postolka.debs import Debs
 from postolka.errors import PostolkaError
 from postolka.store import Store
 from tests import checkouts
-from tests.bench import plain
+from tests.bench import peer, plain
 from tests.bench.figures import Figure, Goal
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MEMORY_MIB = 1024
 _HITS = 5
+#: Sets of the lock that are needed whatever is measured.
+_MEASURED = ("image", "kernel", "tools")
 #: A baked template, changed by a comment: the root, the image and the disk are made anew.
 _TEMPLATE = "pyinfra_deploys/postfix/rootfs/etc/postfix/master.cf.j2"
 
@@ -66,7 +68,7 @@ class Bench:
 
 def fetch(locked: Lock) -> None:
     """Have every package in the cache, read once: no figure depends on the network or on that."""
-    Debs(home.debs()).fetch([p for p in locked.packages if p.sets != ("lab",)], _say)
+    Debs(home.debs()).fetch([p for p in locked.packages if set(p.sets) & set(_MEASURED)], _say)
 
 
 def mmdebstrap(locked: Lock, work: Path) -> Figure:
@@ -84,6 +86,23 @@ def mmdebstrap(locked: Lock, work: Path) -> Figure:
         value=seconds,
         cpu_seconds=cpu,
         yardstick=seconds,
+    )
+
+
+def mkosi(locked: Lock, work: Path, yardstick: float) -> Iterator[Figure]:
+    """Measure mkosi: a build from the packages, and another one after a changed file."""
+    debs = Debs(home.debs())
+    toolbox = tools.realise(locked, peer.PROGRAM, Store(home.store()), debs, _say)
+    peer.prepare(locked, debs, work)
+    _say("mkosi")
+    seconds, cpu = _timed(lambda: peer.build(toolbox, work))
+    label = "mkosi, the same packages and kind of image"
+    yield Figure(name="mkosi", label=label, value=seconds, cpu_seconds=cpu, yardstick=yardstick)
+    peer.change(work, "Another mail server.")
+    seconds, cpu = _timed(lambda: peer.build(toolbox, work))
+    label = "mkosi again after a changed file, with its cache"
+    yield Figure(
+        name="mkosi-changed", label=label, value=seconds, cpu_seconds=cpu, yardstick=yardstick
     )
 
 
@@ -188,13 +207,8 @@ def machine(bench: Bench, yardstick: float, user_data: Path) -> Iterator[Figure]
 
 
 def all_of(work: Path) -> Iterator[Figure]:
-    """Yield every figure, measured in the directory `work`."""
-    work.mkdir()
-    locked = lock.parse((home.CHECKOUT / "postolka.lock").read_text(encoding="utf-8"))
-    bench = Bench(checkouts.copy(work / "checkout", locked), work / "home")
-    bench.home.mkdir()
-    (bench.home / "debs").symlink_to(home.debs())
-    fetch(locked)
+    """Yield every figure of Postolka's and the yardstick, measured in the directory `work`."""
+    bench, locked = _prepared(work)
     plainly = mmdebstrap(locked, work / "plain")
     yield plainly
     for measure in (cold, hit, changed):
@@ -203,6 +217,26 @@ def all_of(work: Path) -> Iterator[Figure]:
     user_data = work / "instance/user-data"
     yield container(bench, plainly.value, user_data)
     yield from machine(bench, plainly.value, user_data)
+
+
+def beside_mkosi(work: Path) -> Iterator[Figure]:
+    """Yield what mkosi takes, and what the same takes here, measured in the directory `work`."""
+    bench, locked = _prepared(work)
+    plainly = mmdebstrap(locked, work / "plain")
+    yield plainly
+    yield from mkosi(locked, work / "mkosi", plainly.value)
+    for measure in (cold, changed):
+        yield measure(bench, plainly.value)
+
+
+def _prepared(work: Path) -> tuple[Bench, Lock]:
+    work.mkdir()
+    locked = lock.parse((home.CHECKOUT / "postolka.lock").read_text(encoding="utf-8"))
+    bench = Bench(checkouts.copy(work / "checkout", locked), work / "home")
+    bench.home.mkdir()
+    (bench.home / "debs").symlink_to(home.debs())
+    fetch(locked)
+    return bench, locked
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:

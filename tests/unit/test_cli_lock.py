@@ -19,6 +19,8 @@ WANTED = {
     "tools": (),
     "lab": (),
     "clients": (),
+    "mkosi": (),
+    "mkosi-image": (),
 }
 LOCK = lock.Lock(suites=SUITES, wanted=WANTED, packages=(a_package(),))
 

@@ -28,6 +28,8 @@ WANTED = {
     "tools": (),
     "lab": ("bind9",),
     "clients": (),
+    "mkosi": (),
+    "mkosi-image": (),
 }
 _names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,12}", fullmatch=True)
 _packages = st.builds(

@@ -24,6 +24,8 @@ WANTED: dict[str, tuple[str, ...]] = {
     "tools": ("web",),
     "lab": ("mta",),
     "clients": (),
+    "mkosi": (),
+    "mkosi-image": (),
 }
 SECURITY = "trixie-security"
 
