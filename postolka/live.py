@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -36,6 +36,9 @@ class Answer:
     """Whether the resolver vouches for it by DNSSEC (the AD bit: RFC 4035, 3.2.3)."""
     failure: str = ""
     """Why nobody gets an answer, for example SERVFAIL; empty: it is one."""
+    ttl_seconds: int = field(default=0, compare=False)
+    """How long others keep the records: as signed (RFC 4034, 3.1.4), else what is left of it at the
+    resolver."""
 
 
 if TYPE_CHECKING:
@@ -149,7 +152,19 @@ def _resolved(resolver: dns.resolver.Resolver, name: str, kind: str) -> Answer:
     return Answer(
         values=tuple(sorted(map(value, found.rrset or ()))),
         is_authentic=_is_authentic(found.response),
+        ttl_seconds=_ttl(found.response, wanted),
     )
+
+
+def _ttl(response: dns.message.Message, wanted: dns.rdatatype.RdataType) -> int:
+    """Return the TTL of the records of that type in an answer; 0: there are none."""
+    found = 0
+    for records in response.answer:
+        if records.rdtype == dns.rdatatype.RRSIG and records.covers == wanted:
+            return int(records[0].original_ttl)
+        if records.rdtype == wanted:
+            found = records.ttl
+    return found
 
 
 def _is_authentic(response: dns.message.Message) -> bool:

@@ -61,6 +61,8 @@ class Report:
     differences: tuple[Difference, ...]
     dnssec: dict[str, bool]
     """Of the host and of each domain: whether the resolver vouches for what DANE depends on."""
+    ttl_seconds: int
+    """The longest that others keep one of the records; 0: there are none."""
 
 
 def compare(server: Wanted, ask: Lookup) -> Report:
@@ -84,6 +86,10 @@ def compare(server: Wanted, ask: Lookup) -> Report:
         checked=known.cache_info().currsize,
         differences=tuple(item for item in differences if item),
         dnssec=_dnssec(server, wanted, known),
+        # Those of reverse names are the provider's.
+        ttl_seconds=max(
+            (known(item.name, item.type).ttl_seconds for item in server.records), default=0
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postolka import published
 from postolka.errors import Problem
-from postolka.instance import spf
+from postolka.instance import dns, spf
 from postolka.instance.checks.check import Check, Figure
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def check(wanted: Wanted, ask: Lookup) -> Check:
     if lax:
         text += f", {len(lax)} laxer than for a new domain"
     text += f", no DNSSEC for {', '.join(unsigned)}" if unsigned else ", DNSSEC holds"
+    if not wrong and 0 < report.ttl_seconds <= dns.TTL_SECONDS:
+        text += f"; all is well, so raise their TTL: --ttl {dns.LASTING_TTL_SECONDS}"
     figures = [
         Figure(name="dns_record_sets", value=report.checked),
         Figure(name="dns_record_sets_wrong", value=len(wrong)),

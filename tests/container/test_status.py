@@ -122,7 +122,7 @@ def test_server_that_others_see_as_it_should_be_is_told_so(
     assert f"{subject.address}, " in checks["names"]
     assert f"and {subject.server.name} name each other" in checks["names"]
     assert checks["lists"].startswith("none of 1 has this server")
-    assert "record sets, none wrong, DNSSEC holds" in checks["dns"]
+    assert "record sets, none wrong, DNSSEC holds; all is well, so raise their TTL" in checks["dns"]
     user = ssh(machine, "systemctl show --value --property=User postolka-lookout.service")
     assert user.strip() == "lookout"
     with_secrets = "sudo -u lookout cat /var/lib/postolka/instance.yaml 2>&1 || true"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka.errors import PostolkaError
-from postolka.instance import parse
+from postolka.instance import dns, parse
 from postolka.instance.transport import Dnsbl
 from postolka.live import Answer
 from postolka.lookout import blocklists, facts, look, names, outgoing, route, zone
@@ -163,6 +163,23 @@ def test_missing_records_are_named() -> None:
         "dns: not as it should be: mail.example.test. A, mail.example.test. AAAA"
     )
     assert "more; postolka dns check tells how" in said
+
+
+@pytest.mark.parametrize(("ttl_seconds", "is_told"), [(300, True), (299, True), (3600, False)])
+def test_short_ttl_is_told_once_all_is_well(ttl_seconds: int, *, is_told: bool) -> None:
+    """It is for setting up; while a record is wrong it is what keeps the mistake short."""
+    known = _facts()
+    answers: dict[tuple[str, str], tuple[str, ...]] = {}
+    for record in (*known.wanted.records, *dns.reverse(_HOST, known.wanted.addresses)):
+        values = answers.get((record.name, record.type), ())
+        answers[record.name, record.type] = (*values, record.value)
+
+    def ask(name: str, kind: str) -> Answer:
+        return Answer(values=answers.get((name, kind), ()), ttl_seconds=ttl_seconds)
+
+    assert ("raise their TTL: --ttl 3600" in zone.check(known.wanted, ask).text) is is_told
+    answers["example.test.", "MX"] = ()
+    assert "raise" not in zone.check(known.wanted, ask).text
 
 
 def test_nobody_who_answers_stops_no_other_question() -> None:
