@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pyinfra_deploys import (
+    acme,
     agent,
     amavis,
     apache,
@@ -48,6 +49,7 @@ HOUSE_FORMAT = 1
 
 ROOMS = (
     base,  # first: directories and settings that every other room's files rely on
+    acme,
     agent,
     amavis,
     apache,

@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem, ProblemsError
-from postolka.instance import certificate, clients, files, machine
+from postolka.instance import clients, files, machine
+from postolka.instance.acme import served, trust
 from postolka.instance.choice import choose
 from postolka.instance.house import load_house
-from postolka.instance.render import render
+from postolka.instance.render import Present, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date
     from pathlib import Path
     from types import SimpleNamespace
 
@@ -68,9 +68,11 @@ def boot(paths: Paths, system: System) -> Report:
         return report
 
 
-def today() -> date:
-    """Return the day (UTC) by which exceptions hold or have ended."""
-    return datetime.now(UTC).date()
+def present(paths: Paths, instance: Instance) -> Present:
+    """Return what holds now."""
+    now = datetime.now(UTC)
+    is_certified = trust.is_trusted(paths, instance, now.timestamp())
+    return Present(today=now.date(), is_certified=is_certified)
 
 
 def write_report(paths: Paths, report: Report) -> None:
@@ -91,7 +93,7 @@ def _configure(
                 house=house,
                 machine=secrets,
                 templates=paths.templates,
-                today=today(),
+                present=present(paths, candidate.instance),
             )
         except ProblemsError as error:
             problems += error.problems
@@ -188,10 +190,10 @@ def _mirror(paths: Paths, system: System, tops: Mapping[str, Mapping[str, files.
 
 
 def _write_tls(paths: Paths, instance: Instance, names: Sequence[str]) -> None:
-    """Write the key and its certificate, apart for most daemons and in one file for Postfix."""
+    """Write the key and its certificates, apart for most daemons and in one file for Postfix."""
     paths.tls.mkdir(mode=0o755, exist_ok=True)
     key = instance.tls.key_pem
-    chain = certificate.self_signed(instance.tls.key, names)
+    chain = served.pem(paths, instance, names)
     _write(paths.tls / "key.pem", key.encode("ascii"))
     _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))

@@ -109,7 +109,7 @@ class _Machine:
             house=self._house,
             machine=self._secrets,
             templates=self._paths.templates,
-            today=agent.today(),
+            present=agent.present(self._paths, instance),
         )
         return _Version(data=data, instance=instance, rendered=rendered)
 

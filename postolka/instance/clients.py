@@ -48,13 +48,18 @@ def web_names(instance: Instance, house: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((instance.hostname, *hosts)))
 
 
-def facts(instance: Instance, house: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what templates of the web's files need beside the instance."""
+def facts(
+    instance: Instance, house: Mapping[str, Any], *, is_certified: bool = False
+) -> dict[str, Any]:
+    """Return what templates of the web's files need beside the instance.
+
+    `is_certified` says whether others can verify the server's certificate.
+    """
     names = ("profile", "account")
     return {
         "services": services(house),
         "names": web_names(instance, house),
-        "mtasts_policy": mtasts.policy(instance.hostname),
+        "mtasts_policy": mtasts.policy(instance.hostname, is_enforced=is_certified),
         # A profile that is installed again replaces the one with the same identifier.
         "uuids": {
             name: str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{instance.hostname}")).upper()

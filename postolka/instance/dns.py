@@ -283,8 +283,8 @@ def _services(domain: str, instance: Instance, ports: Sequence[Port]) -> Iterato
         why = f"What the server has for {domain} on the web."
         yield Record(f"{label}.{domain}.", "CNAME", host, why)
         if label == mtasts.HOST:
-            why = f"Mail for {domain} is to come over TLS (RFC 8461); so far that is only tested."
-            text = mtasts.record(instance.hostname)
+            why = f"Mail for {domain} is to come over TLS (RFC 8461). {mtasts.until(instance)}"
+            text = mtasts.record(instance)
             yield Record(f"_{mtasts.HOST}.{domain}.", "TXT", text, why)
 
 

@@ -34,6 +34,7 @@ _DIGEST = re.compile(r"[0-9A-Fa-f]{40,128}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _HEADER_TEXT = re.compile(r"[ -~]{1,200}")
 _REASON_CHARACTERS = 200
+_TSIG_BYTES = 16
 
 #: RFC 1035, 2.3.4, and RFC 5321, 4.5.3.1.1.
 _LABEL_CHARACTERS, _LOCAL_CHARACTERS = 63, 64
@@ -217,6 +218,24 @@ def certificate(text: str) -> str | None:
     except (ValueError, binascii.Error):
         return "is not a certificate (DER in base64 on one line)"
     return None
+
+
+def key_name(text: str) -> str | None:
+    """Check the name of a TSIG key (RFC 8945, 4.2), one label or more."""
+    labels = text.split(".")
+    if len(text) <= _DOMAIN_CHARACTERS and all(map(_is_label, labels)):
+        return None
+    return "is not a key's name (labels of a-z, 0-9 and -)"
+
+
+def tsig_secret(text: str) -> str | None:
+    """Check a TSIG key: at least as long as half of SHA-256's hash (RFC 8945, 5.2.2.1)."""
+    try:
+        found = base64.b64decode(text.encode("ascii"), validate=True)
+    except (ValueError, binascii.Error):
+        found = b""
+    least = _TSIG_BYTES
+    return None if len(found) >= least else f"is not base64 of {least} bytes or more on one line"
 
 
 def digest(text: str) -> str | None:

@@ -67,6 +67,15 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--force", action="store_true", help="whatever their serial: they get the next one"
     )
+    certificate = verb("certificate", _certificate, "show the certificate, or order another one")
+    certificate.add_argument(
+        "action",
+        metavar="renew|next",
+        nargs="?",
+        choices=("renew", "next"),
+        help="order another one now, or one for the key that comes next; without: order none",
+    )
+    certificate.add_argument("--json", action="store_true", help="the same for a script")
     data = verb("data", _data, "write out the machine's data, for the platform and your desk")
     data.add_argument(
         "-o", "--output", metavar="FILE", type=Path, help="only its owner may read it"
@@ -151,6 +160,13 @@ def _apply(arguments: argparse.Namespace) -> int:
         Paths(), Machine(), _read(file), where=str(file), is_forced=arguments.force
     )
     print(done)  # noqa: T201
+    return 0
+
+
+def _certificate(arguments: argparse.Namespace) -> int:
+    from postolka.instance.acme import command  # noqa: PLC0415
+
+    print(command.run(Paths(), arguments.action or "", is_json=arguments.json))  # noqa: T201
     return 0
 
 

@@ -36,6 +36,7 @@ _METRICS = {
     "queue_oldest_seconds": ("gauge", "How long the oldest mail in the queue has waited."),
     "certificate_end_timestamp_seconds": ("gauge", "When the certificate ends."),
     "certificate_self_signed": ("gauge", "Whether no authority has signed the certificate."),
+    "certificate_order_failures": ("gauge", "Orders of a certificate that failed in a row."),
     "signatures_timestamp_seconds": ("gauge", "When virus signatures were last fetched."),
     "rules_timestamp_seconds": ("gauge", "When the question for rules against spam had an answer."),
     "database_up": ("gauge", "Whether the database answers."),

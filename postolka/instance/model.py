@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from postolka.instance import keys
+from postolka.instance.authority import Acme
 from postolka.instance.exceptions import Exceptions
 from postolka.instance.filters import Filters
 from postolka.instance.secret import Secret
@@ -76,6 +77,14 @@ class Tls:
 
     key: Secret
     next_key: Secret
+    certificate: tuple[str, ...] = ()
+    """Base64 of DER: the server's own certificate for `key`, then those that lead to an authority;
+    empty: one is ordered, or the key signs its own."""
+
+    @property
+    def chain_pem(self) -> str:
+        """The own certificates as one PEM document; empty: none."""
+        return "".join(keys.pem(item, "CERTIFICATE") for item in self.certificate)
 
     @property
     def key_pem(self) -> Secret:
@@ -152,21 +161,6 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acme:
-    """The certificate authority to order from (RFC 8555)."""
-
-    enabled: bool = False
-    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
-    """URL of the authority's directory."""
-    issuer: str = "letsencrypt.org"
-    """The authority's name in CAA records (RFC 8659, 4.2)."""
-    contact: str = ""
-    """Mail address for the account; empty: none."""
-    ca_certificate: str = ""
-    """Base64 of the DER certificate that vouches for the directory's server; empty: Debian's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RootServer:
     """A server of the DNS root."""
 
@@ -228,7 +222,7 @@ class Instance:
     database: Database
     accounts: tuple[Account, ...] = ()
     aliases: tuple[Alias, ...] = ()
-    acme: Acme = Acme()
+    acme: Acme = field(default_factory=Acme)
     dns: Dns = Dns()
     dmarc: Dmarc = Dmarc()
     authorities: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from postolka.instance import (
     grammar,
     keys,
     model,
+    parse_authority,
     parse_exceptions,
     parse_filters,
     parse_transport,
@@ -70,7 +71,7 @@ def _instance(node: Node) -> model.Instance | None:
             "addresses": _texts(grammar.address),
             "accounts": lambda child: _list(child, _account),
             "aliases": lambda child: _list(child, _alias),
-            "acme": _acme,
+            "acme": parse_authority.acme,
             "dns": _dns,
             "dmarc": _dmarc,
             "authorities": _texts(grammar.certificate),
@@ -85,6 +86,8 @@ def _instance(node: Node) -> model.Instance | None:
     if found is not None:
         _check_addresses(found, node)
         _check_ways_out(found, node)
+        if not node.problems:
+            parse_authority.check(found, node)
     return found
 
 
@@ -152,7 +155,12 @@ def _dkim_key(node: Node) -> model.DkimKey | None:
 
 
 def _tls(node: Node) -> model.Tls | None:
-    found = _record(node, model.Tls, {"key": _key("ecdsa-p256"), "next_key": _key("ecdsa-p256")})
+    found = _record(
+        node,
+        model.Tls,
+        {"key": _key("ecdsa-p256"), "next_key": _key("ecdsa-p256")},
+        {"certificate": _texts(grammar.certificate)},
+    )
     if found and found.key and found.key == found.next_key:
         node.complain("key and next_key must differ, or there is nothing to roll over to")
     return found
@@ -191,20 +199,6 @@ def _alias(node: Node) -> model.Alias | None:
         return _texts(grammar.mail_target)(child)
 
     return _record(node, model.Alias, {"address": _text(grammar.mailbox), "targets": targets})
-
-
-def _acme(node: Node) -> model.Acme | None:
-    return _record(
-        node,
-        model.Acme,
-        {"enabled": lambda child: child.flag()},
-        {
-            "directory": _text(grammar.url),
-            "issuer": _text(grammar.dns_name),
-            "contact": _text(grammar.mail_target),
-            "ca_certificate": _text(grammar.certificate),
-        },
-    )
 
 
 def _dns(node: Node) -> model.Dns | None:

@@ -173,3 +173,43 @@ class Paths:
     def razor(self) -> Path:
         """What Razor's client keeps."""
         return self.root / "var/lib/amavis/.razor"
+
+    @property
+    def acme(self) -> Path:
+        """Certificates from an authority, and what else outlives a boot of ordering them."""
+        return self.root / "var/lib/postolka-acme"
+
+    @property
+    def certificates(self) -> Path:
+        """Chains that were checked, each named by its key."""
+        return self.acme / "certificates"
+
+    @property
+    def acme_record(self) -> Path:
+        """What the last orders came to, as JSON."""
+        return self.acme / "record.json"
+
+    @property
+    def acme_next(self) -> Path:
+        """From when on there may be something to order, in seconds since 1970."""
+        return self.acme / "next"
+
+    @property
+    def acme_looked(self) -> Path:
+        """Touched before the data are read to see what is to be ordered."""
+        return self.acme / "looked"
+
+    @property
+    def acme_wanted(self) -> Path:
+        """There while an operator waits for another certificate, due or not."""
+        return self.acme / "wanted"
+
+    @property
+    def acme_desk(self) -> Path:
+        """Where orders go out and certificates come in; theirs who speaks to the authority."""
+        return self.root / "run/postolka-acme"
+
+    @property
+    def authorities(self) -> Path:
+        """Debian's certification authorities."""
+        return self.root / "etc/ssl/certs/ca-certificates.crt"

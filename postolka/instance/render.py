@@ -5,7 +5,7 @@ Pure but for reading the baked templates.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -26,21 +26,31 @@ if TYPE_CHECKING:
 _BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What changes without new data."""
+
+    today: date
+    """The day (UTC) by which exceptions hold or have ended."""
+    is_certified: bool
+    """Whether others can verify the server's certificate."""
+
+
 def render(
     instance: Instance,
     *,
     house: Mapping[str, Any],
     machine: SimpleNamespace,
     templates: Path,
-    today: date,
+    present: Present,
 ) -> dict[str, bytes]:
-    """Return the content of each instance file by its absolute path, with what holds today.
+    """Return the content of each instance file by its absolute path, with what holds at present.
 
     Raises ProblemsError that names every template that can't be rendered.
     """
     engine = environment(jinja2.FileSystemLoader(templates))
-    now = replace(instance, exceptions=instance.exceptions.on(today))
-    names = context(now, house=house, machine=machine)
+    now = replace(instance, exceptions=instance.exceptions.on(present.today))
+    names = context(now, house=house, machine=machine, is_certified=present.is_certified)
     files, problems = {}, []
     for path, entry in house["instance_files"].items():
         try:
@@ -55,7 +65,11 @@ def render(
 
 
 def context(
-    instance: Instance, *, house: Mapping[str, Any], machine: SimpleNamespace
+    instance: Instance,
+    *,
+    house: Mapping[str, Any],
+    machine: SimpleNamespace,
+    is_certified: bool = False,
 ) -> dict[str, Any]:
     """Return what every template may name."""
     return {
@@ -63,5 +77,5 @@ def context(
         "settings": attributes(house["settings"]),
         "house": house,
         "machine": machine,
-        "web": clients.facts(instance, house),
+        "web": clients.facts(instance, house, is_certified=is_certified),
     }

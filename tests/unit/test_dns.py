@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import replace
 
 import dns.name
 import dns.rdata
@@ -15,6 +16,7 @@ import pytest
 from postolka import live
 from postolka.instance import dns as records
 from postolka.instance import mtasts
+from postolka.instance.authority import Acme
 from postolka.instance.keys import pem
 from postolka.instance.parse import parse
 from pyinfra_deploys import server
@@ -122,9 +124,18 @@ def test_what_is_served_for_a_domain_has_a_name(zone: dns.zone.Zone) -> None:
     for name in ("mta-sts", "autoconfig"):
         assert _texts(zone, name, "CNAME") == ["mail"]
     (text,) = _texts(zone, "_mta-sts", "TXT")
-    assert text == f'"{mtasts.record("mail.example.test")}"'
-    assert mtasts.record("mail.example.test") != mtasts.record("mx.example.test")
-    assert "\r\nmode: testing\r\nmx: mail.example.test\r\n" in mtasts.policy("mail.example.test")
+    first = parse(instances.made().user_data)
+    ordering = replace(first, acme=Acme(enabled=True))
+    assert text == f'"{mtasts.record(first)}"'
+    others = [replace(first, hostname="mx.example.test"), ordering]
+    assert len({mtasts.record(item) for item in (first, *others)}) == 3
+
+
+@pytest.mark.parametrize(("is_enforced", "mode"), [(False, "testing"), (True, "enforce")])
+def test_policy_names_the_host(*, is_enforced: bool, mode: str) -> None:
+    """With lines that end as RFC 8461 wants it."""
+    text = mtasts.policy("mail.example.test", is_enforced=is_enforced)
+    assert f"\r\nmode: {mode}\r\nmx: mail.example.test\r\n" in text
 
 
 def test_nothing_leads_nowhere() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem
+from postolka.instance.acme.record import Record
 from postolka.instance.checks import (
     clock,
     database,
@@ -43,7 +44,8 @@ def _checks(
 ) -> Iterator[Check]:
     settings, now = house["settings"], time.time()
     yield mailqueue.check(settings["status"], now)
-    yield tls.check(paths.tls / "certificate.pem", report.get("hostname") or "", now)
+    hostname = report.get("hostname") or ""
+    yield tls.check(paths.tls / "certificate.pem", hostname, now, Record.load(paths))
     if settings["clamav"]["enabled"]:
         yield filters.signatures(paths.signatures, now)
     yield filters.rules(paths.rules_asked, paths.channels, now)

@@ -21,8 +21,9 @@ _PROPERTIES = ("Id", "ActiveState", "SubState", "Result", "Triggers")
 def check(names: Iterable[str]) -> Check:
     """Look at what the timers (and paths) among the units `names` start."""
     triggers = [name for name in names if name.endswith(_TRIGGERS)]
-    jobs = [job for item in _show(triggers) for job in item["Triggers"].split()]
-    return judge(_show(jobs))
+    # Some have a timer and a path.
+    jobs = dict.fromkeys(job for item in _show(triggers) for job in item["Triggers"].split())
+    return judge(_show(list(jobs)))
 
 
 def judge(jobs: Sequence[Mapping[str, str]]) -> Check:
