@@ -51,6 +51,8 @@ class Request:
     addresses: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     """Local parts of the mailboxes to create."""
+    acme: bool = False
+    """Whether to order certificates from the authority that is the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ def make(
         dkim=dkim.new_keys(),
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
         database={name: new_password() for name in _DATABASE_ACCOUNTS},
+        acme=request.acme,
     )
     boundary = f"postolka-{hashlib.sha256(data.encode()).hexdigest()[:32]}"
     user_data = _render("user-data.j2", boundary=boundary, ssh_key=ssh_public_key, instance=data)

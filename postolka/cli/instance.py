@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka import files
-from postolka.cli import domain
+from postolka.cli import domain, rollover
+from postolka.errors import Problem, ProblemsError
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +20,7 @@ _EC2_BYTES = 16384
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `instance new`, `instance check` and `instance rotate-dkim`."""
+    """Add the arguments of `instance new`, `check`, `rotate-dkim` and `rotate-tls`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     new = actions.add_parser("new", help="make user-data, zone and credentials of a new instance")
     new.add_argument("domain", metavar="DOMAIN", help="mail domain, for example example.org")
@@ -28,6 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     new.add_argument(
         "--account", metavar="NAME", action="append", default=[], help="mailbox NAME@DOMAIN"
+    )
+    new.add_argument(
+        "--acme",
+        action="store_true",
+        help="order certificates from Let's Encrypt, and accept its terms",
     )
     new.add_argument("-o", "--output", metavar="DIR", type=Path, required=True)
     domain.configure(new)
@@ -39,6 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "file", metavar="FILE", type=Path, help="user-data, or the YAML alone; zone beside it"
     )
     domain.configure(rotate)
+    rollover.configure(
+        actions.add_parser("rotate-tls", help="let the next TLS key take the present one's place")
+    )
     check = actions.add_parser("check", help="validate instance data with the image's own code")
     check.add_argument("file", metavar="FILE", type=Path, help="user-data, or the YAML alone")
 
@@ -50,6 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
             return _check(arguments.file)
         case "rotate-dkim":
             return _rotate(arguments)
+        case "rotate-tls":
+            print(rollover.run(arguments))
+            return 0
         case _:
             return _new(arguments)
 
@@ -74,11 +87,14 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 
 def _check(file: Path) -> int:
-    from postolka.instance.parse import parse  # noqa: PLC0415 - its libraries cost 0.2 s
+    from postolka.instance import chain  # noqa: PLC0415 - its libraries cost 0.2 s
+    from postolka.instance.parse import parse  # noqa: PLC0415
 
     data = files.read(file)
     _warn_of_ec2(len(data))
     instance = parse(data, where=str(file))
+    if said := chain.ended(chain.load(instance.tls.chain_pem.encode("ascii")), time.time()):
+        raise ProblemsError(str(file), [Problem("tls.certificate", said)])
     names = ", ".join(item.name for item in instance.domains)
     print(f"{file}: good, serial {instance.serial}, {instance.hostname} for {names}")
     return 0
@@ -95,6 +111,7 @@ def _new(arguments: argparse.Namespace) -> int:
         hostname=hostname.lower().removesuffix("."),
         addresses=tuple(map(_canonical, arguments.address)),
         accounts=tuple(map(str.lower, arguments.account)),
+        acme=arguments.acme,
     )
     identity.refuse_used(arguments.output)
     identity.check(request)

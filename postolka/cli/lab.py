@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from postolka import machines
 from postolka.cli.machine import say
 from postolka.errors import PostolkaError
+from postolka.lab import world
 
 if TYPE_CHECKING:
     from postolka.lab.client import Lab
@@ -37,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if verb == "block":
             entry.add_argument("--answer", action="append", default=[], metavar="127.x.y.z")
     silence = actions.add_parser("silence", help="have these answer nothing, and all others again")
-    silence.add_argument("who", nargs="*", help="blocklists, pyzor, razor")
+    silence.add_argument("who", nargs="*", help=", ".join(world.SILENCEABLE))
     unname = actions.add_parser(
         "unname", help="take these addresses' reverse names, and no others'"
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError, Problem, ProblemsError
-from postolka.instance import agent, document, editing, machine, status
+from postolka.instance import agent, chain, document, editing, machine, status
 from postolka.instance.editing import Editable
 from postolka.instance.house import load_house
 from postolka.instance.parse import parse
@@ -94,6 +94,8 @@ class _Machine:
         new = self._version(data, where)
         if old and old.data != new.data and new.instance.serial <= old.instance.serial:
             new = self._version(_renumbered(old, new, where, is_forced=is_forced), where)
+        if old != new and (problem := _overdue(new.instance)):
+            raise ProblemsError(where, [problem])
         with self._staged(new) as stage:
             changed = tuple(sorted(_changed(self._paths, stage)))
         told = self._switch(old, new, changed)
@@ -182,6 +184,13 @@ class _Machine:
             if any(_is_in(path, reader["files"]) for path in changed)
         ]
         return list(dict.fromkeys(found))
+
+
+def _overdue(instance: Instance) -> Problem | None:
+    """Say that a certificate of the data has ended; in data that are in use, status does."""
+    found = chain.load(instance.tls.chain_pem.encode("ascii"))
+    said = chain.ended(found, time.time())
+    return Problem("tls.certificate", said) if said else None
 
 
 def _renumbered(old: _Version, new: _Version, where: str, *, is_forced: bool) -> bytes:

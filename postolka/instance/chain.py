@@ -68,6 +68,14 @@ def last_call(certificate: x509.Certificate) -> float:
     return _moment(certificate, _LAST_CALL)
 
 
+def ended(found: Sequence[x509.Certificate], now: float) -> str | None:
+    """Say which certificate of a chain has ended, or None."""
+    for item in found:
+        if now >= end(item):
+            return f"{', '.join(names(item)) or _named(item.subject)} has ended"
+    return None
+
+
 def problem(found: Sequence[x509.Certificate], private_key: str, hostname: str) -> str | None:
     """Say why a chain can't be served with a key (as instance data have it) by a host, or None."""
     if not found:

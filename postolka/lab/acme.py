@@ -23,6 +23,7 @@ PORT = 443
 MANAGEMENT_PORT = 15000
 DIRECTORY_URL = f"https://{world.ACME.name}/dir"
 _YEARS = timedelta(days=3650)
+_LEAF_SECONDS = 90 * 86400
 _CERTIFIES = x509.KeyUsage(
     digital_signature=False,
     content_commitment=False,
@@ -84,6 +85,8 @@ def configuration(directory: str) -> str:
         "tlsPort": 443,
         "ocspResponderURL": "",
         "externalAccountBindingRequired": False,
+        # As most authorities have it; its own default is five years.
+        "certificateValidityPeriod": _LEAF_SECONDS,
     }
     return json.dumps({"pebble": settings}, indent=2)
 

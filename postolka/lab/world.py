@@ -51,6 +51,7 @@ ON_ROUTER = (ROUTER, ROOT_DNS, TLD_DNS, HOSTS_DNS, LISTS_DNS, RESOLVER)
 AMONG_STRANGERS = (SINK, ACME, MIRROR, NTP, PYZOR, RAZOR)
 #: Who can be told to answer nothing, by the name that users say.
 SILENCEABLE = {
+    "acme": ACME,
     "blocklists": LISTS_DNS,
     "mirror": MIRROR,
     "ntp": NTP,

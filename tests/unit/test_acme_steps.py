@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from postolka.acme import steps
-from postolka.errors import PostolkaError
+from postolka.errors import PostolkaError, ProblemsError
 from postolka.instance import agent, applying, chain, keys
 from postolka.instance.acme import plan, served, trust, wishes
 from postolka.instance.acme.record import Record
@@ -231,6 +233,23 @@ def test_authority_that_is_off_is_asked_nothing(paths: Paths) -> None:
     assert not record.is_on
     check = tls.check(paths.tls / "certificate.pem", HOST, _NOW, record)
     assert check.warnings == ()
+
+
+def test_own_certificate_that_has_ended_isnt_taken(paths: Paths, authority: Authority) -> None:
+    """New data with it are refused; those that are in use stay so, and status tells."""
+    values = instances.data()
+    begin = datetime.now(UTC) - timedelta(days=9)
+    for days in (10, 8):
+        values["serial"] += 1
+        made = authority.certificate(values["tls"]["key"], [HOST], begin, days)
+        der = base64.b64encode(made.public_bytes(serialization.Encoding.DER)).decode()
+        values["tls"]["certificate"] = [der]
+        if days < 9:
+            with pytest.raises(ProblemsError, match=rf"tls\.certificate: {HOST} has ended"):
+                applying.apply(paths, Recorder(), instances.dumped(values), where="test")
+            paths.kept.write_bytes(instances.dumped(values))
+        applying.apply(paths, Recorder(), instances.dumped(values), where="test")
+        assert _served(paths) == made
 
 
 def test_record_that_cant_be_read_stops_nothing(paths: Paths) -> None:

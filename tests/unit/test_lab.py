@@ -18,7 +18,7 @@ import yaml
 from postolka import identity
 from postolka.errors import PostolkaError
 from postolka.instance.parse import parse
-from postolka.lab import keys, segment, userdata, world, zones
+from postolka.lab import acme, keys, segment, userdata, world, zones
 from postolka.lab.segment import Station
 from postolka.lab.sink import Sink
 from pyinfra_deploys import server
@@ -200,6 +200,18 @@ def test_instance_learns_the_labs_root_and_nothing_else(made: identity.Identity)
     assert after.dns.trust_anchors[0].algorithm == 13
     assert before.tls == after.tls
     assert before.domains == after.domains
+
+
+@pytest.mark.parametrize("more", ["", "  ca_certificate: AAAA\n"])
+def test_instance_that_orders_certificates_does_so_in_the_lab(
+    made: identity.Identity, more: str
+) -> None:
+    """From Pebble, whom the lab vouches for; who orders none isn't told."""
+    data = made.user_data.replace(b"  enabled: false\n", f"  enabled: true\n{more}".encode())
+    after = parse(userdata.amend(data), where="after").acme
+    assert (after.enabled, after.directory) == (True, acme.DIRECTORY_URL)
+    assert after.ca_pem
+    assert not parse(userdata.amend(made.user_data), where="after").acme.ca_pem
 
 
 @pytest.mark.parametrize(
