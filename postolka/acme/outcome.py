@@ -12,9 +12,13 @@ from postolka.instance import chain, grammar
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryptography import x509
+
 #: A chain has some 5 KiB.
 _MAX_BYTES = 1 << 16
 _DETAIL = re.compile(r'"detail":\s*"((?:[^"\\]|\\.)*)"')
+#: The program, and the function that it was in.
+_PREFIX = re.compile(r"uacme: (curl_(get|post): )?")
 _MAX_CHARACTERS = 300
 
 
@@ -22,19 +26,19 @@ _MAX_CHARACTERS = 300
 class Outcome:
     """All of it."""
 
-    pem: bytes
+    certificates: tuple[x509.Certificate, ...]
+    """The server's first; none where it didn't come to that."""
     log: str
     refused: tuple[str, ...]
     """Names that the authority tried to prove, and couldn't."""
 
     def problem(self, private_key: str, hostname: str, now: float) -> str:
         """Return why the server can't show what came; empty: it can."""
-        if not self.pem:
+        if not self.certificates:
             return _cause(self.log)
-        found = chain.load(self.pem)
-        if problem := chain.problem(found, private_key, hostname):
+        if problem := chain.problem(self.certificates, private_key, hostname):
             return f"what came {problem}"
-        if now >= chain.end(found[0]):
+        if now >= chain.end(self.certificates[0]):
             return "what came has ended already; is the clock right?"
         return ""
 
@@ -43,7 +47,7 @@ def read(desk: Path, order: str) -> Outcome:
     """Read what is on the client's desk."""
     names = _read(desk / "refused").decode("ascii", errors="replace").split()
     return Outcome(
-        pem=_read(desk / f"{order}-cert.pem"),
+        certificates=chain.load(_read(desk / f"{order}-cert.pem")),
         log=_read(desk / f"{order}.log").decode("utf-8", errors="replace"),
         refused=tuple(name for name in names if grammar.dns_name(name) is None),
     )
@@ -62,6 +66,6 @@ def _read(path: Path) -> bytes:
 def _cause(log: str) -> str:
     """Return what the authority has said, else the client's first complaint."""
     details = _DETAIL.findall(log)
-    lines = [line.removeprefix("uacme: ").strip() for line in log.splitlines() if line.strip()]
+    lines = [_PREFIX.sub("", line).strip() for line in log.splitlines() if line.strip()]
     text = details[-1] if details else next(iter(lines), "the client has said nothing")
     return "".join(item if item.isprintable() else " " for item in text)[:_MAX_CHARACTERS]

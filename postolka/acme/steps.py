@@ -120,29 +120,37 @@ def take(paths: Paths, now: float, system: System, order: str) -> None:
     key = request.key(instance, order)
     problem = found.problem(key, instance.hostname, now)
     if not problem and order == plan.NEXT:
-        served.put(paths, key, found.pem)
+        served.put(paths, key, chain.pem(found.certificates))
     elif not problem:
-        problem = _serve(paths, system, instance, found.pem)
+        problem = _serve(paths, system, instance, chain.pem(found.certificates))
     record = Record.load(paths)
     if problem:
         # The host's name is in every order.
         for rest in paths.acme_desk.glob("*.csr"):
             rest.unlink()
-        failures = record.failures + 1
-        replace(
-            record,
-            failures=failures,
-            error=problem,
-            refused={**record.refused, **dict.fromkeys(found.refused, now)},
-            next=plan.retry(failures, now),
-        ).save(paths)
+        _failed(record, found, problem, now).save(paths)
         _say(f"{order}: {problem}")
         return
+    wish.unlink()
     wishes.fulfil(paths, order)
-    current = chain.load(found.pem)[0]
-    following = plan.next_look(current, record.missing, instance.hostname, now)
+    came = found.certificates[0]
+    following = plan.next_look(came, record.missing, instance.hostname, now)
+    if order == plan.NEXT or any(paths.acme_desk.glob("*.csr")):
+        # When the key in use needs its next one isn't known here, or there is more to come.
+        following = now
     replace(record, failures=0, error="", next=following).save(paths)
-    _say(f"{order}: {', '.join(chain.names(current))} by {chain.issuer(current)}")
+    _say(f"{order}: {', '.join(chain.names(came))} by {chain.issuer(came)}")
+
+
+def _failed(record: Record, found: outcome.Outcome, problem: str, now: float) -> Record:
+    failures = record.failures + 1
+    return replace(
+        record,
+        failures=failures,
+        error=problem,
+        refused={**record.refused, **dict.fromkeys(found.refused, now)},
+        next=plan.retry(failures, now),
+    )
 
 
 def _serve(paths: Paths, system: System, instance: Instance, pem: bytes) -> str:

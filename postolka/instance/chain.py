@@ -29,6 +29,11 @@ def load(pem: bytes) -> tuple[x509.Certificate, ...]:
         return ()
 
 
+def pem(found: Sequence[x509.Certificate]) -> bytes:
+    """Return a chain as a PEM document with nothing else in it."""
+    return b"".join(item.public_bytes(serialization.Encoding.PEM) for item in found)
+
+
 def names(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the names that it is for."""
     try:

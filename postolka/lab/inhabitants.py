@@ -92,9 +92,10 @@ def _acme(directory: Path, where: int) -> Service:
     return Service(
         name="acme",
         where=where,
-        # Without these it waits, and refuses every twentieth request, to teach its clients.
+        # Without these it waits, refuses every twentieth request to teach its clients, and takes a
+        # name for proved, half the time, that was so once.
         argv=(
-            *("env", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"),
+            *("env", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"),
             *("pebble", "-config", f"{_INSIDE}/pebble.json"),
             *("-dnsserver", f"{world.RESOLVER.ipv4}:53"),
         ),

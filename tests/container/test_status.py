@@ -182,6 +182,10 @@ def test_prometheus_gets_the_same_on_loopback(machine: Machine, subject: Subject
     assert found["postolka_firewall_packets"].samples
     assert found["postolka_state_free_bytes"].samples[0].value > 1 << 20
     assert all(sample.value == 1 for sample in found["postolka_unit_up"].samples)
+    # One that a timer and a path start is one.
+    jobs = [sample.labels["unit"] for sample in found["postolka_job_ok"].samples]
+    assert sorted(set(jobs)) == sorted(jobs)
+    assert "postolka-acme.service" in jobs
     assert ssh(machine, "systemctl --failed --no-legend").strip() == ""
     with pytest.raises(OSError, match=r"."):
         namespace.connect(subject.lab.strangers, subject.address, 9154, timeout_seconds=2)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from postolka.instance import keys
@@ -58,11 +58,6 @@ class Authority:
             .add_extension(identifier, critical=False)
             .sign(self.key, hashes.SHA256())
         )
-
-
-def pem(*found: x509.Certificate) -> bytes:
-    """Return a chain as a PEM document."""
-    return b"".join(item.public_bytes(serialization.Encoding.PEM) for item in found)
 
 
 def enabled(**fields: object) -> dict[str, Any]:

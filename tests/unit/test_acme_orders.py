@@ -20,7 +20,7 @@ from postolka.instance.parse import parse
 from postolka.instance.secret import Secret
 from postolka.live import Answer
 from tests.unit import instances
-from tests.unit.authority import HOST, OTHERS, Authority, enabled, pem, resolver
+from tests.unit.authority import HOST, OTHERS, Authority, enabled, resolver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,8 +184,8 @@ def test_next_keys_request_is_for_the_next_key(instance: Instance) -> None:
             "no A record",
         ),
         (
-            "uacme: failed to fetch directory at https://ca.test\nuacme: x\n",
-            "failed to fetch directory at https://ca.test",
+            "uacme: curl_get: GET https://ca.test failed: Could not connect to server\nuacme: x\n",
+            "GET https://ca.test failed: Could not connect to server",
         ),
         ("", "the client has said nothing"),
         ("uacme: \x1b[31m" + "x" * 999, " [31m" + "x" * 295),
@@ -198,11 +198,11 @@ def test_cause_is_what_the_authority_said(tmp_path: Path, log: str, said: str) -
     assert outcome.read(tmp_path, "all").problem(key, HOST, _NOW) == said
 
 
-def test_client_can_bring_no_file_of_others(tmp_path: Path) -> None:
+def test_client_can_bring_no_file_of_others(tmp_path: Path, authority: Authority) -> None:
     """Its desk is its own; a link there could lead to any secret."""
-    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "secret").write_bytes(chain.pem([authority.root]))
     (tmp_path / "all-cert.pem").symlink_to("secret")
-    assert outcome.read(tmp_path, "all").pem == b""
+    assert outcome.read(tmp_path, "all").certificates == ()
 
 
 def test_foreign_certificate_is_refused(authority: Authority, instance: Instance) -> None:
@@ -213,5 +213,5 @@ def test_foreign_certificate_is_refused(authority: Authority, instance: Instance
         (authority.certificate(key, ["a.test"], _BEGIN, 90), _NOW, f"what came isn't for {HOST}"),
         (authority.certificate(key, [HOST], _BEGIN, 9), _NOW + 10 * _DAY, "what came has ended"),
     ):
-        found = outcome.Outcome(pem=pem(made), log="", refused=())
+        found = outcome.Outcome(certificates=(made,), log="", refused=())
         assert found.problem(key, HOST, at).startswith(said)

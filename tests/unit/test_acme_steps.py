@@ -24,7 +24,7 @@ from postolka.instance.checks import tls
 from postolka.instance.parse import parse
 from tests.unit import instances
 from tests.unit.agentroot import Recorder, make, offer
-from tests.unit.authority import HOST, OTHERS, Authority, enabled, pem, resolver
+from tests.unit.authority import HOST, OTHERS, Authority, enabled, resolver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def _bring(paths: Paths, authority: Authority, order: str) -> None:
     tls_ = parse(paths.kept.read_bytes()).tls
     key = tls_.next_key if order == plan.NEXT else tls_.key
     made = authority.certificate(key, names.get_values_for_type(x509.DNSName), _BEGIN, 90)
-    (paths.acme_desk / f"{order}-cert.pem").write_bytes(pem(made, authority.root))
+    (paths.acme_desk / f"{order}-cert.pem").write_bytes(chain.pem([made, authority.root]))
 
 
 def _served(paths: Paths) -> x509.Certificate:
@@ -102,6 +102,7 @@ def test_first_certificate_is_served_before_the_second_is_ordered(
     steps.take(paths, _NOW, system, plan.FIRST)
     assert chain.names(_served(paths)) == (HOST,)
     assert ("try-reload-or-restart", "postfix.service") in system.told
+    assert Record.load(paths).next == _NOW
     _bring(paths, authority, plan.ALL)
     steps.take(paths, _NOW, system, plan.ALL)
     assert chain.names(_served(paths)) == (HOST, *OTHERS)
@@ -263,10 +264,10 @@ def test_chain_is_trusted_by_those_who_know_its_root(
 ) -> None:
     """Debian's list or the instance's own; for the host's name, and in its time."""
     made = authority.certificate(instance.tls.key, [HOST], _BEGIN, 90)
-    served.put(paths, instance.tls.key, pem(made))
+    served.put(paths, instance.tls.key, chain.pem([made]))
     assert not trust.is_trusted(paths, instance, _NOW)
     paths.authorities.parent.mkdir(parents=True)
-    paths.authorities.write_bytes(pem(Authority().root, authority.root))
+    paths.authorities.write_bytes(chain.pem([Authority().root, authority.root]))
     assert trust.is_trusted(paths, instance, _NOW + _DAY)
     assert not trust.is_trusted(paths, instance, _NOW + 91 * _DAY)
     assert not trust.is_trusted(paths, replace(instance, hostname="x.test"), _NOW + _DAY)

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.soak
 #: Modules of tests/container whose tests need no more than a server.
 _MODULES = (
     "accounts",
+    "acme",
     "apache",
     "apply",
     "domains",
