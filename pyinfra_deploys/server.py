@@ -36,6 +36,7 @@ from pyinfra_deploys import (
     ssh,
     status,
     time,
+    tools,
 )
 from pyinfra_deploys import room as rooms
 from pyinfra_deploys.deploys import deploy
@@ -74,6 +75,7 @@ ROOMS = (
     ssh,
     status,
     time,
+    tools,
 )
 
 
