@@ -186,6 +186,20 @@ class NftablesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fail2banSettings:
+    """How many wrong passwords an address may try, and how long it is banned for more."""
+
+    max_retry: int = _whole(10, 5, 1000)
+    """fail2ban maxretry: wrong passwords from an address within find_minutes."""
+    find_minutes: int = _whole(10, 1, 1440)
+    """fail2ban findtime, minutes."""
+    ban_minutes: int = _whole(10, 1, 10080)
+    """fail2ban bantime: how long the first ban lasts, minutes; each further one twice as long."""
+    ban_max_minutes: int = _whole(240, 1, 10080)
+    """fail2ban bantime.maxtime: no ban lasts longer, minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusSettings:
     """From when on status is red."""
 

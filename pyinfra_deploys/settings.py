@@ -42,6 +42,7 @@ class Settings:
     mariadb: sections.MariadbSettings = field(default_factory=sections.MariadbSettings)
     bind: sections.BindSettings = field(default_factory=sections.BindSettings)
     nftables: sections.NftablesSettings = field(default_factory=sections.NftablesSettings)
+    fail2ban: sections.Fail2banSettings = field(default_factory=sections.Fail2banSettings)
     ssh: sections.SshSettings = field(default_factory=sections.SshSettings)
     status: sections.StatusSettings = field(default_factory=sections.StatusSettings)
 

@@ -42,6 +42,7 @@ _METRICS = {
     "database_up": ("gauge", "Whether the database answers."),
     "mailboxes": ("gauge", "Mailboxes in the database."),
     "domains": ("gauge", "Domains in the database."),
+    "bans": ("gauge", "Clients that are shut out for too many wrong passwords."),
     "quarantine_mails": ("gauge", "Mails in the quarantine."),
     "state_size_bytes": ("gauge", "Size of the state partition."),
     "state_free_bytes": ("gauge", "What is free of it."),

@@ -15,6 +15,7 @@ from typing import Literal
 
 from postolka.instance import keys
 from postolka.instance.authority import Acme
+from postolka.instance.bans import Bans
 from postolka.instance.exceptions import Exceptions
 from postolka.instance.filters import Filters
 from postolka.instance.secret import Secret
@@ -235,6 +236,7 @@ class Instance:
     dqs_key: Secret | None = None
     """Spamhaus's key for its Data Query Service; None: its public lists are asked."""
     filters: Filters = field(default_factory=Filters)
+    bans: Bans = field(default_factory=Bans)
     exceptions: Exceptions = field(default_factory=Exceptions)
     """In templates only those that hold today."""
 

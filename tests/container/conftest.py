@@ -37,6 +37,11 @@ DOMAIN = "example.test"
 BOOT_SECONDS = 120
 #: On an emulated machine amavis needs minutes to start or to reload.
 COMMAND_SECONDS = 600
+#: The lab, but for its last strangers: tests try many wrong passwords.
+_NEVER_BANNED = (
+    *(world.SERVERS_V4, world.SERVERS_V6),
+    *("198.51.100.0/25", "198.51.100.128/26", "2001:db8:2::/120", "2001:db8:2::100/121"),
+)
 _numbers = itertools.count(1)
 _SHARED = pytest.StashKey[list["Machine"]]()
 #: A login costs more than most commands do: those that follow each other share one.
@@ -114,7 +119,10 @@ def new_instance(
     identity.write(made, directory)
     instance = Instance(directory=directory)
     lists = list(world.stranger(senders.LISTS.number).addresses)
-    more = f"dmarc: {{trusted_forwarders: {json.dumps(lists)}}}\n"
+    more = (
+        f"dmarc: {{trusted_forwarders: {json.dumps(lists)}}}\n"
+        f"bans: {{allowed: {json.dumps(_NEVER_BANNED)}}}\n"
+    )
     (directory / "user-data").write_bytes(with_data(instance, more))
     return instance
 

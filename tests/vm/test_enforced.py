@@ -19,6 +19,7 @@ _MODULES = (
     "apply",
     "domains",
     "exceptions",
+    "fail2ban",
     "status",
     "mail",
     "filters",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from postolka.errors import Problem
 from postolka.instance.acme.record import Record
 from postolka.instance.checks import (
+    bans,
     clock,
     database,
     disk,
@@ -66,6 +67,7 @@ def _as_root(paths: Paths, settings: Mapping[str, Any], now: float) -> Iterator[
     yield signing.check(paths, instance)
     yield exceptions.check(instance, datetime.fromtimestamp(now, UTC).date())
     yield held.check(paths)
+    yield bans.check()
     if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
         text = "no identity yet; a mail can be looked up, but not reported"
         yield Check(name="razor", text="unknown to it", warnings=(Problem("razor", text),))

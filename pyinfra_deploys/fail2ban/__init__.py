@@ -1,0 +1,34 @@
+"""fail2ban: who keeps guessing passwords is shut out for a while, by address.
+
+One jail for all logins: those of mail programs, which Dovecot checks for Postfix, too, and those by
+web, which Apache notes. The bans are elements of two sets in the room nftables' ruleset.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.room import Attributes, Reader, State, Unit, plain
+
+if TYPE_CHECKING:
+    from pyinfra_deploys.settings import Settings
+
+PACKAGES = ("fail2ban",)
+UNITS = (Unit(name="fail2ban.service"),)
+STATE = (State(path="/var/lib/fail2ban", kind="cache"),)
+FILES = {"/etc/fail2ban/jail.d/allowed.conf": Attributes(mode="0644")}
+_TEST = ("fail2ban-client", "--test")
+CHECKS = (_TEST,)
+READERS = (Reader(unit="fail2ban.service", files=("/etc/fail2ban",)),)
+CHECKERS = (("sh", "-c", "fail2ban-client --test | grep -v '^OK' || true"),)
+EFFECTIVE = (
+    plain("/etc/fail2ban/jail.conf", "/etc/fail2ban/jail.d/allowed.conf"),
+    ("fail2ban-client", "--dump-pretty"),
+)
+
+
+@deploy("fail2ban")
+def fail2ban(settings: Settings) -> None:
+    """Install the jail."""
+    install(__name__, settings)
