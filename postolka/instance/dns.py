@@ -28,6 +28,8 @@ LASTING_TTL_SECONDS = 3600
 #: and their preference: TLS from the first byte before STARTTLS.
 _CLIENT_SERVICES = {"submissions": 0, "imaps": 0, "submission": 10, "imap": 10, "sieve": 0}
 
+#: The label of what Outlook looks for, and of a service that leads to it by another name.
+_OUTLOOK = "autodiscover"
 _MX_PREFERENCE = 10
 _STRICT_SPF = "v=spf1 mx -all"
 _NO_POLICY = re.compile(r";\s*p\s*=\s*none\b", re.IGNORECASE)
@@ -279,6 +281,11 @@ def _services(domain: str, instance: Instance, ports: Sequence[Port]) -> Iterato
             priority = _CLIENT_SERVICES[port.name]
             service = f"_{port.name}._tcp.{domain}."
             yield Record(service, "SRV", f"{priority} 1 {port.number} {host}", why)
+    for port in ports:
+        if _OUTLOOK in port.domain_hosts:
+            why = f"Where Outlook finds the settings for {domain}, if not by the name below."
+            service = f"_{_OUTLOOK}._tcp.{domain}."
+            yield Record(service, "SRV", f"0 1 {port.number} {host}", why)
     for label in (label for port in ports for label in port.domain_hosts):
         why = f"What the server has for {domain} on the web."
         yield Record(f"{label}.{domain}.", "CNAME", host, why)

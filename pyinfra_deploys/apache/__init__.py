@@ -16,15 +16,22 @@ if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("apache2",)
+_DOMAIN_HOSTS = (mtasts.HOST, "autoconfig", "autodiscover")
 PORTS = (
     Port(number=80, name="http"),
-    Port(number=443, name="https", tls="implicit", domain_hosts=(mtasts.HOST, "autoconfig")),
+    Port(number=443, name="https", tls="implicit", domain_hosts=_DOMAIN_HOSTS),
 )
 UNITS = (Unit(name="apache2.service"),)
 _PUBLIC = "/etc/apache2/public"
 FILES = {
     f"{_PUBLIC}/{name}": Attributes(mode="0644")
-    for name in ("config-v1.1.xml", "index.html", "mail.mobileconfig", "mta-sts.txt")
+    for name in (
+        "autodiscover.xml",
+        "config-v1.1.xml",
+        "index.html",
+        "mail.mobileconfig",
+        "mta-sts.txt",
+    )
 }
 READERS = (
     Reader(unit="apache2.service", files=("/etc/apache2/sites.conf", "/run/postolka/tls")),

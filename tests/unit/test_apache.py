@@ -24,7 +24,11 @@ def test_configuration_is_golden() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["sites.conf", *(f"public/{name}" for name in ("config-v1.1.xml", "index.html"))]
+    "path",
+    [
+        "sites.conf",
+        *(f"public/{name}" for name in ("autodiscover.xml", "config-v1.1.xml", "index.html")),
+    ],
 )
 def test_what_an_instance_has_is_golden(path: str) -> None:
     golden.check("apache", f"/etc/apache2/{path}", golden.rendered(apache)[f"/etc/apache2/{path}"])
