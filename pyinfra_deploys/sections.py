@@ -211,6 +211,8 @@ class StatusSettings:
     """With less of the state partition's space or inodes left, status warns, percent."""
     metrics: bool = True
     """Status for Prometheus, on a port of loopback."""
+    page: bool = True
+    """Status as a page at https://HOSTNAME/status/, behind PostfixAdmin's login."""
     probe_domains: str = "gmail.com outlook.com"
     """Domains, with spaces between: one's mail server greets this machine on port 25, or none of
     its mail can leave."""

@@ -6,10 +6,9 @@ standard input and output. https://prometheus.io/docs/instrumenting/exposition_f
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from postolka.instance import status
+from postolka.instance import question, status
 from postolka.instance.checks.check import Figure
 from postolka.instance.paths import Paths
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from postolka.instance.status import Status
 
 _PREFIX = "postolka"
-#: A request is shorter.
-_MAX_LINE_BYTES, _MAX_LINES = 8192, 100
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Type and meaning of each, in the order in which they are told.
 _METRICS = {
@@ -111,35 +108,21 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def answer(request: BinaryIO) -> bytes:
-    """Return the answer to one HTTP request: /metrics, by GET or HEAD (RFC 9110)."""
-    words = request.readline(_MAX_LINE_BYTES).decode("ascii", errors="replace").split()
-    for _ in range(_MAX_LINES):
-        if request.readline(_MAX_LINE_BYTES).strip() == b"":
-            break
-    method, path, *_ = (*words, "", "")
-    if method not in ("GET", "HEAD"):
+def answer(stream: BinaryIO) -> bytes:
+    """Return the answer to one HTTP request: /metrics, by GET or HEAD."""
+    request = question.read(stream)
+    if request.method not in ("GET", "HEAD"):
         return _response("405 Method Not Allowed", "GET /metrics\n")
-    if path.partition("?")[0] != "/metrics":
-        return _response("404 Not Found", "GET /metrics\n", is_head=method == "HEAD")
+    if request.path != "/metrics":
+        return _response("404 Not Found", "GET /metrics\n", is_head=request.is_head)
     text = render(status.read(Paths(), for_people=True))
-    return _response("200 OK", text, is_head=method == "HEAD")
+    return _response("200 OK", text, is_head=request.is_head)
 
 
 def _response(code: str, text: str, *, is_head: bool = False) -> bytes:
-    body = text.encode("utf-8")
-    head = (
-        f"HTTP/1.1 {code}\r\nContent-Type: {_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + (b"" if is_head else body)
+    return question.response(code, text, kind=_TYPE, is_head=is_head)
 
 
 def main() -> None:
-    """Answer on the connection that is standard input and output; no program gets it besides."""
-    request, reply = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    with request, reply:
-        reply.write(answer(request))
+    """Answer on the connection that is standard input and output."""
+    question.serve(answer)

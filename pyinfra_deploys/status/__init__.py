@@ -1,7 +1,7 @@
 """Status: what costs network time to know is looked at by a timer, as a user without rights.
 
 `postolka-instance status` shows what was found, and how long ago (postolka/lookout).
-Prometheus gets the same on loopback.
+Prometheus gets the same on loopback, and the admin as a page, through Apache.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ PORTS = (
 UNITS = (
     Unit(name="postolka-lookout.timer"),
     Unit(name="postolka-metrics.socket", needs_instance=False, setting="status.metrics"),
+    Unit(name="postolka-statuspage.socket", setting="status.page"),
 )
 _PROGRAM = Attributes(mode="0755")
 FILES = {
     "/usr/libexec/postolka/lookout": _PROGRAM,
     "/usr/libexec/postolka/lookout-facts": _PROGRAM,
     "/usr/libexec/postolka/metrics": _PROGRAM,
+    "/usr/libexec/postolka/statuspage": _PROGRAM,
 }
 _CODE = ("postolka/live.py", "postolka/lookout/*.py", "postolka/published.py")
 _IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import postolka.lookout.look"

@@ -22,6 +22,7 @@ _MODULES = (
     "exceptions",
     "fail2ban",
     "status",
+    "statuspage",
     "tools",
     "mail",
     "filters",
