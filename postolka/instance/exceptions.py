@@ -64,9 +64,16 @@ class Client(_Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender(_Exception):
-    """An envelope sender, or all of a domain and of those below it."""
+    """An address, or all of a domain and of those below it."""
 
     sender: str
+
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """The addresses as SpamAssassin's patterns (Mail::SpamAssassin::Conf, welcomelist_auth)."""
+        if "@" in self.sender:
+            return (self.sender,)
+        return f"*@{self.sender}", f"*@*.{self.sender}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +106,11 @@ class Exceptions:
     tls: tuple[Tls, ...] = ()
     blocked_clients: tuple[Client, ...] = ()
     blocked_senders: tuple[Sender, ...] = ()
+    """Of the envelope, on port 25."""
     allowed_clients: tuple[Client, ...] = ()
     """They pass port 25 without postscreen's tests, and beat a block of a larger network."""
+    allowed_senders: tuple[Sender, ...] = ()
+    """Their mail is no spam, where SPF or DKIM shows that it is theirs."""
     headers: tuple[Header, ...] = ()
 
     def on(self, day: date) -> Exceptions:

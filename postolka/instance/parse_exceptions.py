@@ -43,10 +43,9 @@ def parse(node: Node) -> exceptions.Exceptions | None:
                 },
             ),
             "blocked_clients": _list(exceptions.Client, "network", _CLIENT),
-            "blocked_senders": _list(
-                exceptions.Sender, "sender", {"sender": text(grammar.relay_sender)}
-            ),
+            "blocked_senders": _list(exceptions.Sender, "sender", _SENDER),
             "allowed_clients": _list(exceptions.Client, "network", _CLIENT),
+            "allowed_senders": _list(exceptions.Sender, "sender", _SENDER),
             "headers": _list(
                 exceptions.Header,
                 "",
@@ -61,6 +60,7 @@ def parse(node: Node) -> exceptions.Exceptions | None:
 
 
 _CLIENT: Readers = {"network": text(grammar.forwarder)}
+_SENDER: Readers = {"sender": text(grammar.relay_sender)}
 
 
 def _list(kind: Callable[..., object], name: str, readers: Readers) -> Read:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
+from tests.container import senders
 from tests.container.conftest import ssh
 from tests.container.outgoing import fate
+from tests.container.senders import CLUB
 from tests.container.sending import arrives, bring
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ exceptions:
     - {{network: {world.stranger(_ALLOWED).ipv4}, {_WHY}}}
   blocked_senders:
     - {{sender: blocked.example, {_WHY}}}
+  allowed_senders:
+    - {{sender: {CLUB.domain}, {_WHY}}}
   headers:
     - {{header: Subject, contains: "Invoice (4711)", action: reject, {_WHY}}}
     - {{header: Subject, contains: "An old wave", action: reject, reason: over, until: {_ENDED}}}
@@ -101,6 +106,22 @@ def test_blocked_senders_are_refused(subject: Subject, alice: Login, domain: str
     assert code == 554
 
 
+@pytest.mark.parametrize("is_theirs", [True, False], ids=["theirs", "forged"])
+def test_allowed_senders_are_no_spammers(
+    subject: Subject, alice: Login, *, is_theirs: bool
+) -> None:
+    """Where SPF and DKIM show that the mail is theirs, and not where somebody uses their name."""
+    senders.publish(subject.lab)
+    mail = compose(CLUB.address, [alice.address], "The bulletin")
+    content = CLUB.sign(bytes(mail)) if is_theirs else bytes(mail)
+    number = CLUB.number if is_theirs else _ALLOWED
+    assert bring(subject, alice, content, number=number, sender=CLUB.address) == 250
+    got = mailclient.wait_for(subject.server, alice, mail["Message-ID"])
+    tests = str(message_from_bytes(got)["X-Spam-Status"])
+    assert ("USER_IN_DKIM_WELCOMELIST" in tests) is is_theirs
+    assert ("USER_IN_SPF_WELCOMELIST" in tests) is is_theirs
+
+
 def test_header_decides(subject: Subject, alice: Login) -> None:
     """By its text as it stands, in capitals or not; an exception that has ended decides nothing."""
     for text, wanted in (
@@ -115,7 +136,7 @@ def test_header_decides(subject: Subject, alice: Login) -> None:
 def test_ended_exceptions_are_counted(machine: Machine) -> None:
     """As a warning with the reason."""
     said = ssh(machine, "sudo postolka-instance status || true")
-    assert "exception 7 in force, 1 ended" in said
+    assert "exception 8 in force, 1 ended" in said
     assert f"warning   header Subject: its exception ended on {_ENDED} (over)\n" in said
 
 

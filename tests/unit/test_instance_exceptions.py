@@ -16,7 +16,7 @@ from postolka.instance import grammar
 from postolka.instance.checks import exceptions as check
 from postolka.instance.exceptions import Client, Exceptions, Header, Sender, Tls, Transport
 from postolka.instance.parse import parse
-from pyinfra_deploys import postfix
+from pyinfra_deploys import postfix, spamassassin
 from tests.unit import golden
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _ALL = Exceptions(
     blocked_clients=(Client(network="198.51.100.0/24", **_WHY),),
     blocked_senders=(Sender(sender="news.test", **_WHY),),
     allowed_clients=(Client(network="198.51.100.17", **_WHY),),
+    allowed_senders=(Sender(sender="club.test", **_WHY), Sender(sender="a@b.test", **_WHY)),
     headers=(Header(header="Subject", contains="a.b/c (d) $e", action="hold", **_WHY),),
 )
 
@@ -53,7 +54,7 @@ def test_last_day_counts() -> None:
     """Each holds to its end, and is nothing from the next day on."""
     assert _ALL.on(_DAY) == _ALL
     assert _ALL.on(_DAY + timedelta(days=1)) == Exceptions()
-    assert len(_ALL.all) == 7
+    assert len(_ALL.all) == 9
 
 
 def test_each_is_a_line_of_a_map() -> None:
@@ -76,6 +77,19 @@ def test_each_is_a_line_of_a_map() -> None:
     }
 
 
+def test_allowed_senders_are_the_filters() -> None:
+    """With what is below a domain, and only where they prove themselves."""
+    (path,) = (path for path in golden.rendered(spamassassin, _with(_ALL)) if "90-instance" in path)
+    before, after = (
+        golden.rendered(spamassassin, instance)[path].splitlines()
+        for instance in (_with(Exceptions()), _with(_ALL))
+    )
+    assert [line for line in after if line not in before and line[:1] not in ("#", "")] == [
+        "welcomelist_auth *@club.test *@*.club.test",
+        "welcomelist_auth a@b.test",
+    ]
+
+
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=50))
 def test_headers_text_is_meant_as_it_stands(text: str) -> None:
     """Whatever it has in it, the pattern finds it, ends no line and no pattern."""
@@ -90,10 +104,10 @@ def test_ended_ones_are_counted_and_named() -> None:
     """With their reasons, as what can be taken out of the data."""
     instance = _with(replace(_ALL, tls=()))
     found = check.check(instance, _DAY)
-    assert (found.text, found.warnings) == ("5 in force, none ended", ())
+    assert (found.text, found.warnings) == ("7 in force, none ended", ())
     late = replace(_ALL.tls[1], until=_DAY - timedelta(days=1))
     found = check.check(_with(replace(_ALL, tls=(late,))), _DAY)
-    assert found.text == "5 in force, 1 ended"
+    assert found.text == "7 in force, 1 ended"
     (warning,) = found.warnings
     assert str(warning) == "tls broken.test: its exception ended on 2030-01-30 (ticket 4711)"
 
