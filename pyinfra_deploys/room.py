@@ -116,6 +116,15 @@ class State:
 
     path: str
     kind: Literal["precious", "rebuildable", "cache"]
+    """precious: nobody can make it again, so it is backed up; rebuildable: the machine does, in
+    time or from elsewhere; cache: nothing is lost without it. Only the first may stop a boot."""
+    restore: Literal["replace", "add", "dump", "never"] = "replace"
+    """What a restore does with a precious one. replace: of a file that is there already the
+    backup's wins. add: what is there stays, what is missing comes back. dump: a copy of files that
+    a server writes meanwhile is worth nothing, so the backup has what the server says instead.
+    never: it isn't in the backup, for it would do harm when it came back."""
+    excludes: tuple[str, ...] = ()
+    """Patterns, below `path`, of what is rebuildable in a precious one; ** is any directories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

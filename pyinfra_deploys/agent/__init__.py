@@ -25,7 +25,8 @@ UNITS = (
     Unit(name="postolka-exceptions.timer"),
     Unit(name="postolka-ready.service", needs_instance=False),
 )
-STATE = (State(path="/var/lib/postolka", kind="precious"),)
+#: The note follows from the data.
+STATE = (State(path="/var/lib/postolka", kind="precious", excludes=("database-elsewhere",)),)
 CHECKS = (
     # The agent's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/postolka-instance", "--help"),

@@ -41,7 +41,8 @@ UNITS = (
 )
 # SpamAssassin, which amavis runs as a library, asks the DNS on loopback: no flow of its own.
 EGRESS = (Egress(user="amavis", protocol="tcp", port="database", why="a database elsewhere"),)
-STATE = (State(path="/var/lib/amavis", kind="precious"),)
+#: The quarantine and what Bayes has learnt; not the mails that are being looked at.
+STATE = (State(path="/var/lib/amavis", kind="precious", excludes=("tmp/*", "db/*")),)
 FILES = {
     # It holds the database's password; amavisd itself refuses a file that its user may write.
     "/etc/amavis/conf.d/50-user": Attributes(mode="0640", group="amavis"),

@@ -62,8 +62,9 @@ EGRESS = (
 )
 UNITS = (Unit(name="systemd-networkd.service", needs_instance=False),)
 STATE = (
-    State(path="/home", kind="precious"),
-    State(path="/root", kind="precious"),
+    # Who may log in is what the platform says today, not what a backup does.
+    State(path="/home", kind="precious", restore="add"),
+    State(path="/root", kind="precious", restore="add"),
     State(path="/var/lib/systemd", kind="rebuildable"),
     State(path="/var/log/journal", kind="rebuildable"),
     State(path="/var/tmp", kind="cache"),  # noqa: S108 - a fact, not a file of ours

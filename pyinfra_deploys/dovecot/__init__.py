@@ -32,7 +32,13 @@ PORTS = (
 EGRESS = (Egress(user="dovecot", protocol="tcp", port="database", why="a database elsewhere"),)
 UNITS = (Unit(name="dovecot.service"), Unit(name="postolka-deleted-mail.timer"))
 STATE = (
-    State(path="/var/vmail", kind="precious"),
+    State(
+        path="/var/vmail",
+        kind="precious",
+        restore="add",
+        # Caches of what the maildirs say. UIDs and keywords stand in other files.
+        excludes=("**/dovecot.index*", "**/dovecot.list.index*"),
+    ),
     State(path="/var/lib/dovecot", kind="rebuildable"),
 )
 _PROGRAM = Attributes(mode="0755")

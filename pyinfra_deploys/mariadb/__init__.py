@@ -23,7 +23,7 @@ UNITS = (
     Unit(name="mariadb-init.service", needs_instance=False),
     Unit(name="mariadb.service", needs_instance=False),
 )
-STATE = (State(path="/var/lib/mysql", kind="precious"),)
+STATE = (State(path="/var/lib/mysql", kind="precious", restore="dump"),)
 FILES = {"/usr/lib/postolka/mariadb-tc-log": Attributes(mode="0755")}
 CHECKS = (
     # Verbose help is written after the whole configuration is read; an unknown option is an error.

@@ -40,7 +40,8 @@ EGRESS = (
 )
 UNITS = (Unit(name="postfix.service"),)
 STATE = (
-    State(path="/var/spool/postfix", kind="precious"),
+    # By the time a backup is wanted its mail has long been sent, and would be sent once more.
+    State(path="/var/spool/postfix", kind="precious", restore="never"),
     State(path="/var/lib/postfix", kind="rebuildable"),
 )
 _PLAIN = Attributes(mode="0644")
