@@ -106,11 +106,12 @@ def make(
     accounts = [
         admin if name == _ADMIN else _account(name, request.domain) for name in request.accounts
     ]
-    ssh = ed25519.Ed25519PrivateKey.generate()
+    ssh = _new_ed25519()
     public = ssh.public_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     )
     ssh_public_key = f"{public.decode('ascii')} {LOGIN_USER}@{request.hostname}"
+    backup = {"password": new_password(), "ssh_key": keys.encode(_new_ed25519())}
     data = _render(
         "instance.yaml.j2",
         serial=serial,
@@ -123,6 +124,7 @@ def make(
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
         database={name: new_password() for name in _DATABASE_ACCOUNTS},
         acme=request.acme,
+        backup=backup,
     )
     boundary = f"postolka-{hashlib.sha256(data.encode()).hexdigest()[:32]}"
     user_data = _render("user-data.j2", boundary=boundary, ssh_key=ssh_public_key, instance=data)
@@ -135,6 +137,7 @@ def make(
             "accounts": _logins(accounts or [admin]),
             "admin": _logins([admin])[0],
             "ssh": {"user": LOGIN_USER, "key": ""},
+            "backup": {"password": backup["password"]},
         },
         ssh_private_key=ssh.private_bytes(
             serialization.Encoding.PEM,
@@ -201,6 +204,10 @@ def _fill(work: Path, identity: Identity, home: Path) -> None:
 def _render(template: str, **values: object) -> str:
     loader = jinja2.FileSystemLoader(CHECKOUT / "cloud-init")
     return environment(loader).get_template(template).render(**values)
+
+
+def _new_ed25519() -> ed25519.Ed25519PrivateKey:
+    return ed25519.Ed25519PrivateKey.generate()
 
 
 def _account(local_part: str, domain: str) -> dict[str, Any]:

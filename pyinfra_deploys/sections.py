@@ -28,6 +28,20 @@ class BaseSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """How long backups are kept, and how old the last one may be."""
+
+    keep_daily: int = _whole(7, 1, 3650)
+    """restic forget --keep-daily: on so many days the last backup is kept."""
+    keep_weekly: int = _whole(5, 0, 520)
+    """restic forget --keep-weekly."""
+    keep_monthly: int = _whole(12, 0, 1200)
+    """restic forget --keep-monthly."""
+    problem_days: int = _whole(3, 1, 365)
+    """Without a new backup for so long, status has a problem instead of a warning, days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostfixSettings:
     """Limits of the MTA."""
 

@@ -27,6 +27,7 @@ class Settings:
     """All build-time settings, one section a room."""
 
     base: sections.BaseSettings = field(default_factory=sections.BaseSettings)
+    backup: sections.BackupSettings = field(default_factory=sections.BackupSettings)
     postfix: sections.PostfixSettings = field(default_factory=sections.PostfixSettings)
     ratelimit: sections.RatelimitSettings = field(default_factory=sections.RatelimitSettings)
     dovecot: sections.DovecotSettings = field(default_factory=sections.DovecotSettings)

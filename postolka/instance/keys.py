@@ -82,6 +82,14 @@ def spki(text: str) -> bytes:
     )
 
 
+def ssh_public(text: str) -> str:
+    """Return the public half as authorized_keys has it, sshd(8)."""
+    public = decode(text).public_key()
+    return public.public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    ).decode("ascii")
+
+
 def spki_sha256(text: str) -> str:
     """Return the hex digest that a TLSA record `3 1 1` holds (RFC 6698, 2.1)."""
     return hashlib.sha256(spki(text)).hexdigest()

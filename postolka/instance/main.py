@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
-from postolka.instance import accounts_main, bans_main, domains_main
+from postolka.instance import accounts_main, backup_main, bans_main, domains_main
 from postolka.instance.paths import Paths
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     domains_main.configure(verb("domain", domains_main.domain, "add, list and delete domains"))
     bans_main.configure(
         verb("ban", bans_main.ban, "show and end bans for too many wrong passwords")
+    )
+    backup_main.configure(
+        verb("backup", backup_main.backup, "make a backup now, or list them"),
+        verb("restore", backup_main.restore, "bring back the machine, or a mailbox, from a backup"),
     )
     _add_quarantine(verb("quarantine", _quarantine, "show and use what the filter didn't deliver"))
     verb("ready", _ready, "wait for the server, then say on the console what became of it")

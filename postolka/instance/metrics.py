@@ -45,6 +45,7 @@ _METRICS = {
     "state_free_bytes": ("gauge", "What is free of it."),
     "state_inodes": ("gauge", "Inodes of the state partition."),
     "state_free_inodes": ("gauge", "Inodes of it that are free."),
+    "backup_timestamp_seconds": ("gauge", "When the last backup was made; 0: never."),
     "clock_synchronized": ("gauge", "Whether a server has told the time within a day."),
     "memory_limits_met": ("gauge", "How often units met a limit on memory in the last day."),
     "job_ok": ("gauge", "Whether the last run of a timer's job came to its end."),

@@ -11,7 +11,7 @@ import base64
 import ipaddress
 import ssl
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from postolka.instance import keys
 from postolka.instance.authority import Acme
@@ -20,6 +20,9 @@ from postolka.instance.exceptions import Exceptions
 from postolka.instance.filters import Filters
 from postolka.instance.secret import Secret
 from postolka.instance.transport import ZEN, Dnsbl, Postscreen, Relay
+
+if TYPE_CHECKING:
+    from postolka.instance.backup import Backup
 
 #: Version of the document's form.
 FORMAT = 1
@@ -239,6 +242,8 @@ class Instance:
     bans: Bans = field(default_factory=Bans)
     exceptions: Exceptions = field(default_factory=Exceptions)
     """In templates only those that hold today."""
+    backup: Backup | None = None
+    """Where backups go; None: there are none."""
 
     @property
     def domain(self) -> str:

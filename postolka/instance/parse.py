@@ -16,6 +16,7 @@ from postolka.instance import (
     model,
     parse_authority,
     parse_bans,
+    parse_backup,
     parse_exceptions,
     parse_filters,
     parse_transport,
@@ -82,6 +83,7 @@ def _instance(node: Node) -> model.Instance | None:
             "filters": parse_filters.filters,
             "relays": parse_transport.relays,
             "exceptions": parse_exceptions.parse,
+            "backup": parse_backup.parse,
             "dqs_key": _secret(grammar.dqs_key),
         },
     )

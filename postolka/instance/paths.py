@@ -170,6 +170,21 @@ class Paths:
         return self.root / "var"
 
     @property
+    def backup_target(self) -> Path:
+        """Where backups go, as JSON; holds secrets."""
+        return self.root / "etc/postolka/backup/target.json"
+
+    @property
+    def backup(self) -> Path:
+        """What backups keep between two runs."""
+        return self.root / "var/lib/postolka-backup"
+
+    @property
+    def restore(self) -> Path:
+        """Where what comes out of a backup lies until it is in its place."""
+        return self.root / "var/lib/postolka-restore"
+
+    @property
     def razor(self) -> Path:
         """What Razor's client keeps."""
         return self.root / "var/lib/amavis/.razor"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Characters with which a value could leave its place in some daemon's file.
 _SAFE = re.compile(r"[A-Za-z0-9.@:/_~+=-]*")
-_ATTACKS = (
+ATTACKS = (
     "a\nb", "a\rb", "a b", 'a"b', "a'b", "a%b", "a$b", "a`b", "a\\b", "a;b", "a#b", "a{b", "a}b",
     "a\0b", "a\tb", "a,b", "a<b", "a&b", "a|b", "a*b", "a?b", "a\u2028b", "ä", "",
 )  # fmt: skip
@@ -306,40 +306,40 @@ def test_grammar_leaves_no_room_for_syntax(check: Callable[[str], str | None]) -
     prove()
 
 
-def _replaced(value: object, change: Callable[[str], str]) -> object:
+def replaced(value: object, change: Callable[[str], str]) -> object:
     """Return plain values with every text in them changed."""
     if isinstance(value, dict):
-        return {name: _replaced(child, change) for name, child in value.items()}
+        return {name: replaced(child, change) for name, child in value.items()}
     if isinstance(value, list):
-        return [_replaced(child, change) for child in value]
+        return [replaced(child, change) for child in value]
     return change(value) if isinstance(value, str) else value
 
 
-def _texts(value: object, path: str = "") -> Iterator[str]:
+def texts(value: object, path: str = "") -> Iterator[str]:
     """Yield the path of every text in plain values."""
     if isinstance(value, dict):
         for name, child in value.items():
             step = f'["{name}"]' if "." in name else f".{name}" if path else name
-            yield from _texts(child, f"{path}{step}")
+            yield from texts(child, f"{path}{step}")
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _texts(child, f"{path}[{index}]")
+            yield from texts(child, f"{path}[{index}]")
     elif isinstance(value, str):
         yield path
 
 
-@pytest.mark.parametrize("attack", _ATTACKS)
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_attack_is_refused_in_every_text(attack: str) -> None:
     """Whatever text of the document it replaces or ends, it is a problem there."""
     values = instances.data()
     for change in (lambda _: attack, lambda text: f"{text}{attack or chr(10)}"):
-        assert set(_texts(values)) <= set(problems(_replaced(values, change)))
+        assert set(texts(values)) <= set(problems(replaced(values, change)))
 
 
 def test_attack_is_refused_as_a_domain() -> None:
     """Domains are keys of a mapping, and checked like values."""
     dkim = instances.data()["domains"]["example.test"]
-    for attack in _ATTACKS:
+    for attack in ATTACKS:
         with pytest.raises(ProblemsError):
             parse(instances.dumped(instances.data(domains={f"{attack}.test": dkim})))
 

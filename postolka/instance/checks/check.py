@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86400
+_UNIT = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,15 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{int(seconds / size)} {name}"
     return f"{int(max(seconds, 0))} s"
+
+
+def size(number: float) -> str:
+    """Return bytes as people say them, in a unit in which they are at least one."""
+    for unit in ("B", "KiB", "MiB"):
+        if number < _UNIT:
+            return f"{number:.0f} {unit}"
+        number /= _UNIT
+    return f"{number:.1f} GiB"
 
 
 def count(number: int, noun: str) -> str:

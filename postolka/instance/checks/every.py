@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from postolka.errors import Problem
 from postolka.instance.acme.record import Record
+from postolka.instance.backups import outcome
 from postolka.instance.checks import (
+    backup,
     bans,
     clock,
     database,
@@ -68,6 +70,7 @@ def _as_root(paths: Paths, settings: Mapping[str, Any], now: float) -> Iterator[
     yield exceptions.check(instance, datetime.fromtimestamp(now, UTC).date())
     yield held.check(paths)
     yield bans.check()
+    yield backup.check(instance, outcome.load(paths), settings["backup"]["problem_days"], now)
     if settings["razor"]["enabled"] and not (paths.razor / "identity").exists():
         text = "no identity yet; a mail can be looked up, but not reported"
         yield Check(name="razor", text="unknown to it", warnings=(Problem("razor", text),))

@@ -67,3 +67,9 @@ GRANT SELECT (domain)
   ON postfixadmin.domain TO 'amavis'@'localhost';
 GRANT SELECT (alias_domain)
   ON postfixadmin.alias_domain TO 'amavis'@'localhost';
+-- restic: the dump of all that is kept here. The machine's own user of that name, by the socket; there
+-- is no password. --single-transaction needs no lock.
+CREATE USER IF NOT EXISTS 'restic'@'localhost' IDENTIFIED VIA unix_socket;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'restic'@'localhost';
+GRANT SELECT, SHOW VIEW
+  ON *.* TO 'restic'@'localhost';
