@@ -26,6 +26,7 @@ GROUPS = (
         "container/test_failures", "container/test_dovecot_faults", "container/test_faults",
         "container/test_postfix_local", "container/test_clients", "container/test_dns",
         "container/test_bind", "container/test_postfix_srs", "container/test_postfix_faults",
+        "container/test_backup",
     ),
     (
         "container/test_viruses", "container/test_filters", "container/test_filter_sources",

@@ -18,6 +18,7 @@ _MODULES = (
     "apache",
     "apply",
     "autodiscover",
+    "backup",
     "domains",
     "exceptions",
     "fail2ban",
