@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from postolka.home import CHECKOUT
 from postolka.instance import keys
 from postolka.instance.backup import S3, Backup, Sftp
 from postolka.instance.backups import merging, plan, repository
@@ -395,3 +396,10 @@ def test_keyword_never_becomes_another(tmp_path: Path) -> None:
     )
     merging.merge_mail(source, target)
     assert "d.test/a/Maildir/cur/1.M1:2,Sa" in _files(target)
+
+
+def test_documentation_names_each_setting() -> None:
+    """docs/backup.md is where an operator looks."""
+    text = (CHECKOUT / "docs/backup.md").read_text(encoding="utf-8")
+    for name in server.house(Settings())["settings"]["backup"]:
+        assert f"backup_{name}" in text, name
