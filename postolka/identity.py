@@ -39,7 +39,7 @@ _QUOTA_MIB = 1024
 #: A login costs 60 ms at 10. More would buy nothing for passwords of 120 random bits.
 _BCRYPT_ROUNDS = 10
 _TLS_KEYS = ("key", "next_key")
-_DATABASE_ACCOUNTS = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis")
+_DATABASE_ACCOUNTS = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis", "roundcube")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,7 @@ LAB = (
 
 #: Unpacked into the root of the mail clients that tests use beside Python's libraries.
 CLIENTS = (
+    "chromium",
     "isync",
     "msmtp",
     "mutt",

@@ -182,6 +182,24 @@ class MariadbSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostfixadminSettings:
+    """Whether domains and mailboxes are looked after in the browser."""
+
+    web: bool = True
+    """PostfixAdmin's pages at /postfixadmin/."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundcubeSettings:
+    """Mail in the browser."""
+
+    enabled: bool = True
+    """Roundcube at /roundcube/."""
+    processes: int = _whole(8, 1, 1000)
+    """PHP-FPM pm.max_children: requests at once; none runs while nobody asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BindSettings:
     """Memory of the resolver."""
 

@@ -41,6 +41,10 @@ class Settings:
     pyzor: sections.PyzorSettings = field(default_factory=sections.PyzorSettings)
     clamav: sections.ClamavSettings = field(default_factory=sections.ClamavSettings)
     mariadb: sections.MariadbSettings = field(default_factory=sections.MariadbSettings)
+    postfixadmin: sections.PostfixadminSettings = field(
+        default_factory=sections.PostfixadminSettings
+    )
+    roundcube: sections.RoundcubeSettings = field(default_factory=sections.RoundcubeSettings)
     bind: sections.BindSettings = field(default_factory=sections.BindSettings)
     nftables: sections.NftablesSettings = field(default_factory=sections.NftablesSettings)
     fail2ban: sections.Fail2banSettings = field(default_factory=sections.Fail2banSettings)

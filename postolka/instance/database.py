@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
-from postolka.instance import sql
+from postolka.instance import roundcube, sql
 from postolka.instance.parse import parse
 from postolka.instance.sql import Server, literal
 
@@ -69,6 +69,7 @@ def _prepare(server: Server, paths: Paths) -> None:
     server.run(_PREPARE)
     if not server.has_schema():
         server.run(_schema(paths))
+    roundcube.prepare(server, paths.roundcube_sql)
     if paths.grants.exists():
         server.run(paths.grants.read_text(encoding="utf-8"))
 
@@ -80,7 +81,8 @@ def _check_prepared(server: Server) -> None:
 
 def preparation(paths: Paths) -> str:
     """Return the SQL by which its administrator prepares a database elsewhere; it holds secrets."""
-    return f"{_PREPARE}{_schema(paths)}{paths.grants.read_text(encoding='utf-8')}"
+    tables = f"{_schema(paths)}{roundcube.preparation(paths.roundcube_sql)}"
+    return f"{_PREPARE}{tables}{paths.grants.read_text(encoding='utf-8')}"
 
 
 def _schema(paths: Paths) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: Name, as templates see it below `machine`, and random bytes, which they see in base64.
 SECRETS = {
     "rndc_key": 32,  # named and rndc, hmac-sha256
+    "roundcube_key": 32,  # Roundcube keeps passwords of sessions in its database under it
     "srs_secret": 24,  # postsrsd signs rewritten senders with it
 }
 

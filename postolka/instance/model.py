@@ -115,6 +115,8 @@ class Database:
     """Owns the tables' rows."""
     amavis: Secret
     """Reads which domains there are."""
+    roundcube: Secret
+    """Owns the rows of Roundcube's tables, and writes mailboxes' passwords."""
     host: str = ""
     """Another machine's MariaDB, a name or an address; empty: this machine's own, by its socket."""
     port: int = 3306
@@ -280,6 +282,11 @@ class Instance:
         return tuple(
             item for item in self.ntp if ":" not in item and not item.rpartition(".")[2].isdigit()
         )
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Local parts that every domain answers for."""
+        return ROLES
 
     @property
     def mailboxes(self) -> tuple[Account, ...]:

@@ -171,7 +171,7 @@ def _tls(node: Node) -> model.Tls | None:
 
 
 def _database(node: Node) -> model.Database | None:
-    names = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis")
+    names = ("postfix", "dovecot", "dovecot_quota", "postfixadmin", "amavis", "roundcube")
     found = _record(
         node,
         model.Database,

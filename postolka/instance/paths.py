@@ -30,6 +30,11 @@ class Paths:
         return self.root / "usr/share/postolka/postfixadmin.sql"
 
     @property
+    def roundcube_sql(self) -> Path:
+        """Roundcube's own files for its tables."""
+        return self.root / "usr/share/roundcube/SQL"
+
+    @property
     def grants(self) -> Path:
         """The database's accounts and their rights, as SQL rendered at boot."""
         return self.root / "etc/mysql/postolka-grants.sql"

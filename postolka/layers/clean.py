@@ -29,6 +29,7 @@ REMOVED = (
     # Secrets that package scripts make: each machine makes its own.
     "etc/bind/rndc.key",
     "etc/postsrsd.secret",
+    "etc/roundcube/config.inc.php",
     "etc/ssh/ssh_host_*",
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
     "etc/ssl/private/ssl-cert-snakeoil.key",

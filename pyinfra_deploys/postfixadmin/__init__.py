@@ -1,6 +1,8 @@
-"""PostfixAdmin: its schema, in which domains, mailboxes and aliases are kept.
+"""PostfixAdmin: its schema, in which domains, mailboxes and aliases are kept, and its web pages.
 
-The web interface isn't served yet; PHP's service stays masked.
+The pages are at /postfixadmin/ (setting postfixadmin_web). Who may log in as an admin are rows of
+the schema, the first of which comes from the instance's data: setup.php, by which anybody with its
+password makes another, isn't served.
 """
 
 from __future__ import annotations
@@ -9,16 +11,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-# php8.4-fpm by name, or libapache2-mod-php would come in to satisfy the dependency.
-PACKAGES = ("php8.4-cli", "php8.4-fpm", "php8.4-mysql", "postfixadmin")
-MASKED = ("php8.4-fpm.service", "phpsessionclean.timer")
+PACKAGES = ("postfixadmin",)
 # The agent and the script make the database and the configuration; dbconfig-common would ask for a
 # running server, fail without one, and leave a password of its own in /etc.
 DEBCONF = ("postfixadmin postfixadmin/dbconfig-install boolean false",)
+USERS = (User(name="postfixadmin", id=180, home="/var/cache/postfixadmin"),)
+EGRESS = (
+    Egress(
+        user="postfixadmin",
+        protocol="tcp",
+        port="database",
+        why="a database elsewhere",
+        setting="postfixadmin.web",
+    ),
+)
+_SERVICE = "postolka-php@postfixadmin.service"
+UNITS = (Unit(name=_SERVICE, setting="postfixadmin.web"),)
+#: Sessions, and templates that are compiled once more after each boot.
+STATE = (State(path="/var/cache/postfixadmin", kind="cache"),)
+_CONFIGURATION = "/etc/postfixadmin/config.local.php"
+FILES = {
+    # It holds the database's password, and PHP reads it as its own user.
+    _CONFIGURATION: Attributes(mode="0640", group="postfixadmin"),
+}
+READERS = (Reader(unit=_SERVICE, files=("/etc/postfixadmin",)),)
+CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-postfixadmin.conf"),)
+CHECKERS = (("php8.4", "--syntax-check", _CONFIGURATION),)
+EFFECTIVE = (plain(_CONFIGURATION),)
 
 #: What the agent loads into an empty database.
 SCHEMA = "/usr/share/postolka/postfixadmin.sql"

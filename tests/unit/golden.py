@@ -6,6 +6,7 @@ After a wanted change of a template: `POSTOLKA_GOLDEN=write pytest tests/unit`, 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,14 @@ EXAMPLE = Instance(
         dovecot_quota=Secret("dovecot-quota-password"),
         postfixadmin=Secret("postfixadmin-password"),
         amavis=Secret("amavis-password"),
+        roundcube=Secret("roundcube-password"),
     ),
     accounts=(Account(address="alice@example.test", password_hash=Secret("$6$salt$hash")),),
+)
+
+#: The same with its database on another machine.
+ELSEWHERE = replace(
+    EXAMPLE, database=replace(EXAMPLE.database, host="db.example.test", ca_certificate="MIIB")
 )
 
 
@@ -82,7 +89,9 @@ def rendered(
     # As the image has them: one tree of all rooms' templates.
     folders = [facts.instance for facts in server.all_rooms()]
     templates = environment(jinja2.FileSystemLoader(folders))
-    machine = attributes({"rndc_key": "cm5kYw==", "srs_secret": "c3Jz"})
+    machine = attributes(
+        {"rndc_key": "cm5kYw==", "roundcube_key": "cm91bmQ=", "srs_secret": "c3Jz"}
+    )
     names = context(instance, house=house, machine=machine)
     return {
         path: templates.get_template(template).render(**names)

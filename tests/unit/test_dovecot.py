@@ -9,7 +9,7 @@ import pytest
 
 from pyinfra_deploys import dovecot
 from pyinfra_deploys.room import ports, read
-from pyinfra_deploys.sections import DovecotSettings, PostfixSettings
+from pyinfra_deploys.sections import DovecotSettings, PostfixSettings, RoundcubeSettings
 from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
@@ -45,13 +45,25 @@ def test_versions_come_first() -> None:
 )
 def test_each_listener_can_be_switched_off(setting: str, listener: str, number: int) -> None:
     """No listener, and none in the list of ports that the firewall and the DNS are made from."""
-    settings = replace(Settings(), dovecot=DovecotSettings(**{setting: False}))
+    settings = replace(
+        Settings(),
+        dovecot=DovecotSettings(**{setting: False}),
+        roundcube=RoundcubeSettings(enabled=False),
+    )
     text = golden.rendered(dovecot, settings=settings)[_PATH]
     open_ones = dict(re.findall(r"inet_listener (\S+) \{\n\s+port = ([1-9]\d*)\n", text))
     assert listener not in open_ones
     rest = [port.number for port in dovecot.PORTS if port.number != number]
     assert sorted(map(int, open_ones.values())) == rest
     assert [port.number for port in ports([read(dovecot)], settings)] == rest
+
+
+def test_roundcube_reads_on_loopback_where_others_may_not() -> None:
+    """Without dovecot.imap port 143 is Roundcube's alone, and none of the server's ports."""
+    settings = replace(Settings(), dovecot=DovecotSettings(imap=False))
+    text = golden.rendered(dovecot, settings=settings)[_PATH]
+    assert re.search(r"inet_listener imap \{\n +port = 143\n +#.*\n +listen = 127\.0\.0\.1\n", text)
+    assert 143 not in [port.number for port in ports([read(dovecot)], settings)]
 
 
 def test_listeners_are_the_rooms_ports() -> None:

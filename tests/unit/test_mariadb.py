@@ -35,19 +35,33 @@ def test_buffer_pool_is_a_setting() -> None:
     assert "innodb_buffer_pool_size = 512M\n" in text
 
 
-def test_only_dovecot_and_postfixadmin_may_read_password_hashes() -> None:
-    """No grant but theirs covers mailbox.password."""
+def _rights(wanted: str) -> set[tuple[str, str]]:
+    """Return who may do what (SELECT, UPDATE …) with a column of the table of mailboxes."""
     text = golden.rendered(mariadb)[_GRANTS]
     form = re.compile(r"^GRANT (.*?)\n  ON (\S+) TO '(\w+)'@'localhost';", re.MULTILINE)
     grants = form.findall(text)
     assert len(grants) == text.count("GRANT ") - text.count("GRANT OPTION")
-    readers = {
-        account
+    return {
+        (account, verb)
         for rights, table, account in grants
         if table in {"postfixadmin.*", "postfixadmin.mailbox"}
-        and ("(" not in rights or "password" in rights)
+        for verb, columns in re.findall(r"([A-Z]+)(?: \((.*?)\))?", rights)
+        if not columns or wanted in columns.split(", ")
     }
-    assert readers == {"dovecot", "postfixadmin"}
+
+
+def test_only_dovecot_and_postfixadmin_may_read_password_hashes() -> None:
+    """No grant but theirs covers mailbox.password."""
+    assert {name for name, verb in _rights("password") if verb == "SELECT"} == {
+        "dovecot",
+        "postfixadmin",
+    }
+
+
+def test_roundcube_may_write_passwords_and_read_none() -> None:
+    """A user changes the own one there; whoever took Roundcube over wouldn't get the others'."""
+    assert {verb for name, verb in _rights("password") if name == "roundcube"} == {"UPDATE"}
+    assert {verb for name, verb in _rights("quota") if name == "roundcube"} == set()
 
 
 def test_database_has_no_port() -> None:

@@ -1,14 +1,23 @@
-"""What makes PostfixAdmin's tables."""
+"""PostfixAdmin: what makes its tables, and how it is served."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+
+import pytest
 
 from pyinfra_deploys import postfixadmin
 from pyinfra_deploys.facts.schema import Schema, SchemaState
+from pyinfra_deploys.room import egress, read, units
+from pyinfra_deploys.sections import PostfixadminSettings
+from pyinfra_deploys.settings import Settings
 from tests.unit import golden
 
 _SCRIPT = "/usr/lib/postolka/postfixadmin-schema"
+_CONFIGURATION = "/etc/postfixadmin/config.local.php"
+_POOL = "/etc/php/8.4/fpm/postolka-postfixadmin.conf"
+_SITE = "/etc/apache2/host.d/postfixadmin.conf"
 
 
 def test_stamp_and_fact_agree() -> None:
@@ -27,6 +36,27 @@ def test_missing_file_is_no_state() -> None:
     assert Schema().process(["", "now: "]) == SchemaState()
 
 
-def test_php_never_starts() -> None:
-    """What comes along by dependency is masked until the web interface is served."""
-    assert "php8.4-fpm.service" in postfixadmin.MASKED
+def test_configuration_is_golden() -> None:
+    golden.check("postfixadmin", _CONFIGURATION, golden.rendered(postfixadmin)[_CONFIGURATION])
+
+
+@pytest.mark.parametrize("path", [_POOL, _SITE])
+def test_what_serves_it_is_golden(path: str) -> None:
+    golden.check("postfixadmin", path, golden.baked(postfixadmin)[path])
+
+
+def test_database_elsewhere_is_reached_by_tls() -> None:
+    """And its certificate is verified."""
+    text = golden.rendered(postfixadmin, golden.ELSEWHERE)[_CONFIGURATION]
+    assert "$CONF['database_host'] = 'db.example.test';" in text
+    assert "$CONF['database_ssl_verify_server_cert'] = true;" in text
+    assert "mysqld.sock" not in text
+
+
+def test_pages_are_a_setting() -> None:
+    """Without postfixadmin.web nothing is served, nothing runs, and nothing may leave."""
+    settings = replace(Settings(), postfixadmin=PostfixadminSettings(web=False))
+    assert b"Alias" not in golden.baked(postfixadmin, settings)[_SITE]
+    facts = [read(postfixadmin)]
+    assert units(facts, settings) == ()
+    assert egress(facts, settings) == ()

@@ -32,6 +32,11 @@ ALTER USER 'amavis'@'localhost'
   IDENTIFIED BY 'amavis-password' ACCOUNT UNLOCK;
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'amavis'@'localhost';
 
+CREATE USER IF NOT EXISTS 'roundcube'@'localhost' ACCOUNT LOCK;
+ALTER USER 'roundcube'@'localhost'
+  IDENTIFIED BY 'roundcube-password' ACCOUNT UNLOCK;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'roundcube'@'localhost';
+
 -- postfix: whose mail is taken, and where it goes.
 GRANT SELECT (domain, active, backupmx, transport)
   ON postfixadmin.domain TO 'postfix'@'localhost';
@@ -73,3 +78,11 @@ CREATE USER IF NOT EXISTS 'restic'@'localhost' IDENTIFIED VIA unix_socket;
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'restic'@'localhost';
 GRANT SELECT, SHOW VIEW
   ON *.* TO 'restic'@'localhost';
+
+-- roundcube: its own database, without its tables' form; a login's own addresses, and its new password.
+GRANT SELECT, INSERT, UPDATE, DELETE
+  ON roundcube.* TO 'roundcube'@'localhost';
+GRANT SELECT (address, goto, active)
+  ON postfixadmin.alias TO 'roundcube'@'localhost';
+GRANT SELECT (username), UPDATE (password, modified)
+  ON postfixadmin.mailbox TO 'roundcube'@'localhost';

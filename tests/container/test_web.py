@@ -1,0 +1,219 @@
+"""PostfixAdmin and Roundcube over the wire: what is served, to whom, and as whom it runs."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import time
+import urllib.parse
+from dataclasses import dataclass
+from http.cookies import Morsel, SimpleCookie
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.container.conftest import DOMAIN, ssh
+
+if TYPE_CHECKING:
+    from postolka.acceptance import Subject
+    from postolka.machines import Machine
+
+_HOST = f"mail.{DOMAIN}"
+_SECONDS = 60
+_APPLICATIONS = ("postfixadmin", "roundcube")
+#: The form's address, and its fields for name and password, beside the one that holds the token.
+_LOGINS = {
+    "postfixadmin": ("/postfixadmin/login.php", "fUsername", "fPassword", "token"),
+    "roundcube": ("/roundcube/?_task=login", "_user", "_pass", "_token"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the web server said."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: str
+
+    @property
+    def cookies(self) -> list[Morsel[str]]:
+        """The cookies that it set."""
+        jar: SimpleCookie = SimpleCookie()
+        for line in self.headers.get_all("Set-Cookie", []):
+            jar.load(line)
+        return list(jar.values())
+
+
+def _ask(
+    machine: Machine, path: str, *, form: dict[str, str] | None = None, cookies: str = ""
+) -> Answer:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(
+        machine.host, machine.ports[443], timeout=_SECONDS, context=context
+    )
+    headers = {"Host": _HOST, "Cookie": cookies}
+    body = urllib.parse.urlencode(form) if form else None
+    if body:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    connection.request("POST" if body else "GET", path, body, headers)
+    answer = connection.getresponse()
+    return Answer(answer.status, answer.headers, answer.read().decode())
+
+
+def _try_login(machine: Machine, application: str, name: str, password: str) -> Answer:
+    path, user, secret, token = _LOGINS[application]
+    first = _ask(machine, path)
+    found = re.search(rf'name="{token}"[^>]*value="([^"]+)"', first.body)
+    assert found, first.body
+    cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in first.cookies)
+    form = {user: name, secret: password, token: found[1]}
+    form |= (
+        {"lang": "en"} if application == "postfixadmin" else {"_task": "login", "_action": "login"}
+    )
+    return _ask(machine, path, form=form, cookies=cookies)
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/postfixadmin/login.php", "Postfix Admin"),
+        ("/postfixadmin/users/login.php", "Postfix Admin"),
+        ("/roundcube/", f"Welcome to {_HOST}"),
+    ],
+)
+def test_login_page_is_served(machine: Machine, path: str, title: str) -> None:
+    """With a policy that lets nothing in from elsewhere, and no version of anything."""
+    answer = _ask(machine, path)
+    assert answer.status == 200
+    assert title in answer.body
+    assert answer.headers.get_all("Content-Security-Policy", [])[0].startswith(
+        "default-src 'self';"
+    )
+    assert len(answer.headers.get_all("Content-Security-Policy", [])) == 1
+    assert "X-Powered-By" not in answer.headers
+
+
+@pytest.mark.parametrize("application", _APPLICATIONS)
+def test_address_without_a_slash_leads_on(machine: Machine, application: str) -> None:
+    answer = _ask(machine, f"/{application}")
+    assert answer.status == 301
+    assert answer.headers["Location"] == f"https://{_HOST}/{application}/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/postfixadmin/setup.php",
+        "/postfixadmin/upgrade.php",
+        "/postfixadmin/xmlrpc.php",
+        "/postfixadmin/backup.php",
+        "/postfixadmin/setup.php/login.php",
+        "/postfixadmin/images/",
+        "/postfixadmin/../templates_c/",
+        "/postfixadmin/%2e%2e/config.inc.php",
+        "/postfixadmin/../config.local.php",
+        "/postfixadmin/common.php/../../config.local.php",
+        "/roundcube/config/config.inc.php",
+        "/roundcube/installer/",
+        "/roundcube/installer/index.php",
+        "/roundcube/bin/update.sh",
+        "/roundcube/SQL/mysql.initial.sql",
+        "/roundcube/logs/",
+        "/roundcube/temp/",
+        "/roundcube/plugins/",
+        "/roundcube/plugins/password/password.php",
+        "/roundcube/plugins/password/config.inc.php.dist",
+        "/roundcube/plugins/postolka/postolka.php",
+        "/roundcube/skins/elastic/meta.json",
+        "/roundcube/skins/elastic/templates/login.html/x.php",
+        "/roundcube/program/lib/Roundcube/bootstrap.php",
+        "/roundcube/program/js/",
+        "/roundcube/composer.json",
+        "/cgi-bin/",
+        "/phpmyadmin/",
+    ],
+)
+def test_rest_is_refused(machine: Machine, path: str) -> None:
+    """No set-up, no list of files, no configuration, and no program but the entrances."""
+    answer = _ask(machine, path)
+    assert answer.status in {400, 403, 404}, answer.body
+    assert "<?php" not in answer.body
+
+
+@pytest.mark.parametrize("application", _APPLICATIONS)
+def test_cookies_are_for_tls_and_for_this_server(machine: Machine, application: str) -> None:
+    """No script reads one, and no other site's page makes a browser send one (RFC 6265bis)."""
+    cookies = _ask(machine, _LOGINS[application][0]).cookies
+    assert cookies
+    for cookie in cookies:
+        assert cookie["secure"], cookie
+        assert cookie["httponly"], cookie
+        assert cookie["samesite"] == "Strict", cookie
+
+
+@pytest.mark.parametrize("application", _APPLICATIONS)
+def test_bad_login_is_logged_with_the_clients_address(machine: Machine, application: str) -> None:
+    """Who bans guessers reads it in the journal: the client's own address, not loopback's."""
+    name = f"guess{time.time_ns()}@{DOMAIN}"
+    answer = _try_login(machine, application, name, "wrong-password")
+    assert answer.status in {200, 401}
+    lines = ssh(machine, f"sudo journalctl --quiet -t {application} --output=cat --grep={name}")
+    addresses = re.findall(r"(?:ip_address: |from )([0-9a-f.:]+)", lines)
+    assert addresses, lines
+    assert not any(address.startswith(("127.", "::1")) for address in addresses), lines
+
+
+def test_dovecot_knows_for_whom_roundcube_asks(machine: Machine) -> None:
+    """By the client's address, so that a guesser in the browser makes nobody else wait."""
+    name = f"other{time.time_ns()}@{DOMAIN}"
+    _try_login(machine, "roundcube", name, "wrong-password")
+    lines = ssh(machine, f"sudo journalctl --quiet -t dovecot --output=cat --grep={name}")
+    assert "rip=127.0.0.1" not in lines
+    assert re.search(r"rip=[0-9a-f.:]+", lines), lines
+
+
+def test_nothing_of_php_is_root(machine: Machine) -> None:
+    """Each application's manager and its children are its own account's."""
+    found = ssh(machine, "ps -C php-fpm8.4 -o user:32=").split()
+    assert set(found) == set(_APPLICATIONS)
+
+
+@pytest.mark.parametrize(("account", "other"), [_APPLICATIONS, _APPLICATIONS[::-1]])
+def test_applications_dont_read_each_other(machine: Machine, account: str, other: str) -> None:
+    """Neither the other's configuration with its password, nor its socket; nor what is secret."""
+    secrets = {
+        "postfixadmin": "/etc/postfixadmin/config.local.php",
+        "roundcube": "/etc/roundcube/config.inc.php",
+    }
+    ssh(machine, f"sudo -u {account} test -r {secrets[account]}")
+    socket = f"/run/postolka-php/{other}/socket"
+    for path in (secrets[other], socket, "/run/postolka/tls/key.pem", "/etc/dovecot/dovecot.conf"):
+        ssh(machine, f"sudo test -e {path} && ! sudo -u {account} test -r {path}")
+
+
+@pytest.mark.parametrize("account", ["www-data", *_APPLICATIONS])
+def test_account_reaches_nothing_outside(machine: Machine, account: str) -> None:
+    """The firewall refuses at once what a program that was taken over would call home by."""
+    command = "exec 3<>/dev/tcp/198.51.100.1/443"
+    told = ssh(machine, f"sudo -u {account} timeout 5 bash -c '{command}' 2>&1; true")
+    assert "No route to host" in told or "Permission denied" in told or "unreachable" in told, told
+
+
+def test_php_starts_no_program(machine: Machine) -> None:
+    """What both applications are given says so, whatever they ask for."""
+    for application in _APPLICATIONS:
+        pool = f"/etc/php/8.4/fpm/postolka-{application}.conf"
+        told = ssh(machine, f"sudo php-fpm8.4 -i --fpm-config {pool}")
+        assert re.search(r"^disable_functions => \S*exec\S*proc_open\S*system", told, re.MULTILINE)
+
+
+def test_admin_of_the_data_logs_in(machine: Machine, subject: Subject) -> None:
+    """With the password of credentials.json, and with no other."""
+    good = _try_login(machine, "postfixadmin", subject.admin.address, subject.admin.password)
+    assert (good.status, good.headers["Location"]) == (302, "main.php")
+    bad = _try_login(machine, "postfixadmin", subject.admin.address, f"{subject.admin.password}x")
+    assert bad.status == 200
