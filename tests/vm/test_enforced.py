@@ -41,6 +41,7 @@ _MODULES = (
     "postfix_tls",
     "ratelimit",
     "spam_lists",
+    "web",
     "status",
 )
 
