@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("uacme",)
-USERS = (User(name="acme", id=180),)
+USERS = (User(name="acme", id=177),)
 EGRESS = (
     Egress(user="acme", protocol="tcp", port="acme", why="the certificate authority"),
     Egress(user="acme", protocol="tcp", port="acme_dns", why="names proved in the DNS (dns-01)"),
