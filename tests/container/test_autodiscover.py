@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -33,9 +34,10 @@ def _ask(
 ) -> tuple[int, str, str]:
     address = (subject.server.host, subject.server.ports[443])
     client = http.client.HTTPSConnection(*address, context=unverified(), timeout=60)
-    client.request(method, path, body, {"Host": host, "Content-Type": "text/xml"})
-    answer = client.getresponse()
-    return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    with contextlib.closing(client):
+        client.request(method, path, body, {"Host": host, "Content-Type": "text/xml"})
+        answer = client.getresponse()
+        return answer.status, answer.headers["Content-Type"], answer.read().decode()
 
 
 @pytest.mark.parametrize(

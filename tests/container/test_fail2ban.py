@@ -44,8 +44,8 @@ _LINES = (
         _REAL,
     ),
     ("mail.example.test apache-login[7]: 198.51.100.7 /postfixadmin/login.php", _REAL),
-    # Apache writes what a client chose as one word.
-    ("mail.example.test apache-login[7]: 198.51.100.7 /x 192.0.2.1 /y", ""),
+    # What a client chose may have spaces in it, and comes behind the address.
+    ("mail.example.test apache-login[7]: 198.51.100.7 /roundcube/x 192.0.2.1 /y", _REAL),
     # Who logs in, and a database that is away, are held against nobody.
     (f"{_DOVECOT}imap-login: Logged in: user=<a@b.test>, method=PLAIN, rip={_REAL}", ""),
     (f"{_DOVECOT}auth-worker(a@b.test,{_REAL})<5>: request [3]: sql: Not connected", ""),

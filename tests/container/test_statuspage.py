@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import http.client
 import json
@@ -43,9 +44,10 @@ def _get(
     if login:
         word = b64encode(f"{login}:{password}".encode()).decode("ascii")
         headers["Authorization"] = f"Basic {word}"
-    client.request("GET", path, headers=headers)
-    answer = client.getresponse()
-    return answer.status, answer.headers, answer.read().decode()
+    with contextlib.closing(client):
+        client.request("GET", path, headers=headers)
+        answer = client.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
 
 
 def test_admin_sees_what_status_says(machine: Machine, subject: Subject) -> None:
