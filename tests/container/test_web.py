@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import ssl
@@ -59,9 +60,10 @@ def _ask(
     body = urllib.parse.urlencode(form) if form else None
     if body:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    connection.request("POST" if body else "GET", path, body, headers)
-    answer = connection.getresponse()
-    return Answer(answer.status, answer.headers, answer.read().decode())
+    with contextlib.closing(connection):
+        connection.request("POST" if body else "GET", path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read().decode())
 
 
 def _try_login(machine: Machine, application: str, name: str, password: str) -> Answer:
