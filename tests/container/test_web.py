@@ -114,7 +114,7 @@ def test_address_without_a_slash_leads_on(machine: Machine, application: str) ->
         "/postfixadmin/xmlrpc.php",
         "/postfixadmin/backup.php",
         "/postfixadmin/setup.php/login.php",
-        "/postfixadmin/images/",
+        "/roundcube/skins/",
         "/postfixadmin/../templates_c/",
         "/postfixadmin/%2e%2e/config.inc.php",
         "/postfixadmin/../config.local.php",
