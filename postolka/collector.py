@@ -234,8 +234,10 @@ def _mentions(process: Path, seen: set[str]) -> Iterator[bytes]:
 def _forget(store: Store) -> None:
     """Remove what points to nothing: notes of fast keys, stamps, checkouts that are gone."""
     for entry in (store.root / ".index").glob("[!.]*"):
-        if not (store.root / entry.read_text()).exists():
-            entry.unlink(missing_ok=True)
+        # Another build's end may forget it at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            if not (store.root / entry.read_text()).exists():
+                entry.unlink()
     for record in (store.root / ".records").glob("[!.]*"):
         if not (store.root / record.name).exists():
             # Unless a build has just written it and is about to move its path in.

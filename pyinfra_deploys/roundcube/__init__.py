@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyinfra_deploys import php
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain
 
@@ -22,7 +23,7 @@ PACKAGES = (
     "php8.4-xml",
     "roundcube-core",
     "roundcube-mysql",
-    # archive, managesieve, markasjunk, password, virtuser_query and zipdownload of them
+    # archive, managesieve, markasjunk, password and virtuser_query of them
     "roundcube-plugins",
 )
 # As for PostfixAdmin: the agent makes the database.
@@ -51,7 +52,7 @@ FILES = {
 }
 READERS = (Reader(unit=_SERVICE, files=("/etc/roundcube",)),)
 CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-roundcube.conf"),)
-CHECKERS = (("php8.4", "--syntax-check", _CONFIGURATION),)
+CHECKERS = (php.syntax(_CONFIGURATION),)
 EFFECTIVE = (plain(_CONFIGURATION),)
 #: Debian's jobs for its own tree: PHP ends old sessions, and with them goes what else is old.
 MASKED = ("roundcube-cleandb.timer", "roundcube-gc.timer")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _DOMAIN = "certified.example"
 _HOST = f"mail.{_DOMAIN}"
 _POLICY = f"mta-sts.{_DOMAIN}"
+_OUTLOOK = f"autodiscover.{_DOMAIN}"
 _LATE = f"autoconfig.{_DOMAIN}"
 _START = "sudo systemctl start postolka-acme"
 #: What is under way already may have looked before.
@@ -145,7 +146,7 @@ def test_authority_vouches_for_the_server(server: Server) -> None:
         for found in (server.served(), server.served(465), server.served(443)):
             assert _is_authoritys(found)
             assert found.public_key() == before.public_key()
-            assert set(chain.names(found)) == {_HOST, _POLICY}
+            assert set(chain.names(found)) == {_HOST, _POLICY, _OUTLOOK}
         assert _is_authoritys(server.served_to_mail())
         assert reader.noop()[0] == "OK"
         assert sender.noop()[0] == 250
@@ -171,7 +172,7 @@ def test_name_that_comes_later_is_added(server: Server) -> None:
     ssh(server.machine, "sudo rndc flush")
     server.look()
     found = server.served()
-    assert set(chain.names(found)) == {_HOST, _POLICY, _LATE}
+    assert set(chain.names(found)) == {_HOST, _POLICY, _OUTLOOK, _LATE}
     assert server.told() == []
     server.look()
     assert server.served() == found

@@ -74,7 +74,7 @@ def _webmail(page: Page, subject: Subject, login: Login) -> None:
     page.fill("#rcmloginuser", login.address)
     page.fill("#rcmloginpwd", login.password)
     page.click("#rcmloginsubmit")
-    page.wait_for_selector("#messagelist")
+    page.wait_for_selector("#mailboxlist")
 
 
 def test_admin_makes_a_mailbox(page: Page, subject: Subject) -> None:
@@ -124,7 +124,7 @@ def test_user_sends_and_receives(page: Page, chromium: Browser, subject: Subject
     page.fill("#composebody", "Dobrý den, Bobe!")
     _show(page, "roundcube-compose")
     page.click("button.send")
-    page.wait_for_selector("#messagelist")
+    page.wait_for_selector("#mailboxlist")
     with browser.page(chromium) as other:
         _webmail(other, subject, subject.second)
         _await_mail(other, subject_line)
@@ -159,9 +159,10 @@ def test_verdict_on_the_sender_is_shown(page: Page, subject: Subject) -> None:
     _webmail(page, subject, subject.first)
     _await_mail(page, "A mail from outside")
     frame = page.frame_locator("#messagecontframe")
-    frame.locator("#message-header").wait_for()
+    box = frame.locator(".postolka-results")
+    box.wait_for()
     _show(page, "roundcube-verdict")
-    assert "SPF pass" in frame.locator("#message-header").inner_text()
+    assert "SPF pass (outside.example)" in box.inner_text()
 
 
 def test_user_makes_a_filter(page: Page, subject: Subject, machine: Machine) -> None:
@@ -169,13 +170,13 @@ def test_user_makes_a_filter(page: Page, subject: Subject, machine: Machine) -> 
     login, word = _new_mailbox(machine, "filters"), f"filtered{secrets.token_hex(4)}"
     _webmail(page, subject, login)
     page.goto(_url(subject, "/roundcube/?_task=settings&_action=plugin.managesieve"))
-    page.click("#responsestoolbar a.create:not(.disabled)")
+    page.click("a.create[onclick*=managesieve-add]:not(.disabled)")
     frame = page.frame_locator("#filter-box")
     frame.locator("#_name").fill(word)
-    frame.locator("select[name='_header[]']").select_option("subject")
-    frame.locator(".multi-input input:visible").first.fill(word)
-    frame.locator("select[name='_action_type[]']").select_option("fileinto")
-    frame.locator("select[name='_action_mailbox[]']").select_option("Archive")
+    frame.locator("#header0").select_option("subject")
+    frame.locator("input[name='_rule_target[0][]']").fill(word)
+    frame.locator("#action_type0").select_option("fileinto")
+    frame.locator("select[name='_action_mailbox[0]']").select_option("Archive")
     _show(page, "roundcube-filter")
     frame.locator("button.submit").click()
     page.locator("#filterslist", has_text=word).wait_for()

@@ -76,7 +76,6 @@ $config['plugins'] = [
     'password',
     'postolka',
     'virtuser_query',
-    'zipdownload',
 ];
 $config['archive_mbox'] = 'Archive';
 // Vacation notes on a page of their own, beside all filters.

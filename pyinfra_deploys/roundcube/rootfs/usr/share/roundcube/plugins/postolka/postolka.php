@@ -22,7 +22,7 @@ class postolka extends rcube_plugin
     {
         $this->add_hook('storage_init', [$this, 'fetch_header']);
         $this->add_hook('storage_connect', [$this, 'tell_client']);
-        $this->add_hook('message_headers_output', [$this, 'show_results']);
+        $this->add_hook('message_objects', [$this, 'show_results']);
     }
 
     public function fetch_header($args)
@@ -37,16 +37,18 @@ class postolka extends rcube_plugin
         return $args;
     }
 
+    /** Add a box above the text: the skin hides most headers until somebody asks for them. */
     public function show_results($args)
     {
         $ours = rcmail::get_instance()->config->get('postolka_authserv_id');
         $found = [];
-        foreach ((array) $args['headers']->get(self::HEADER, false) as $header) {
+        foreach ((array) $args['message']->headers->get(self::HEADER, false) as $header) {
             $found = array_merge($found, self::results($header, $ours));
         }
         if ($found) {
-            $value = implode(', ', array_unique($found));
-            $args['output']['postolka-results'] = ['title' => 'Authentication', 'value' => $value];
+            $kind = preg_grep('/^\S+ (fail|softfail|permerror)\b/', $found) ? 'boxwarning' : 'boxinformation';
+            $text = 'Sender: ' . implode(', ', array_unique($found));
+            $args['content'][] = html::div("postolka-results $kind", html::span(null, rcube::Q($text)));
         }
         return $args;
     }
