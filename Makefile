@@ -13,7 +13,7 @@ setup: .venv/installed
 demo: setup ; $(SUDO) sh packer/demo.sh
 
 # Most tests wait for a daemon, not for a processor: five at a time, each with a lab of its own.
-test: setup ; $(SUDO) .venv/bin/python -m pytest -m "not soak" -n 5 --dist loadfile --no-loadscope-reorder && echo "next: make demo, or make soak"
+test: setup ; $(SUDO) .venv/bin/python -m pytest -m "not soak" -n 5 --dist loadfile --no-loadscope-reorder --durations 20 && echo "next: make demo, or make soak"
 
 soak: setup ; $(SUDO) .venv/bin/python -m pytest -m soak && echo "next: make bench"
 

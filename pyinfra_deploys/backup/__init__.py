@@ -48,7 +48,10 @@ CHECKS = (
 READERS = (Reader(unit="", files=("/etc/postolka/backup",)),)
 _READS = "ssh -G -T -F /etc/postolka/backup/ssh_config postolka-backup >/dev/null"
 CHECKERS = (("sh", "-c", _READS),)
-EFFECTIVE = (plain("/etc/postolka/backup/target.json"),)
+EFFECTIVE = (
+    plain("/etc/postolka/backup/target.json"),
+    ("systemctl", "cat", "--no-pager", "postolka-backup.timer", "postolka-backup.service"),
+)
 
 
 @deploy("Backup")
