@@ -199,6 +199,14 @@ def plain(*paths: str) -> tuple[str, ...]:
     return ("grep", "-hvE", r"^[[:space:]]*([#;]|//|$)", *paths)
 
 
+def complaints(command: str, content: str) -> tuple[str, ...]:
+    """Return a command for CHECKERS that says nothing where all is well.
+
+    `content` is how the line begins in which `command` says so; it is a regular expression.
+    """
+    return ("sh", "-c", f"{command} 2>&1 | grep -v '^{content}' || true")
+
+
 def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:
     """Return the ports that `settings` switch on, by number."""
     found = [p for room in rooms for p in room.ports if not p.setting or settings.is_on(p.setting)]

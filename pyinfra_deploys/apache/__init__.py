@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from postolka.instance import mtasts
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Port, Reader, Unit, plain
+from pyinfra_deploys.room import Attributes, Port, Reader, Unit, complaints, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -39,7 +39,7 @@ READERS = (
 )
 #: It wants the directory that systemd-tmpfiles makes at boot.
 CHECKS = (("sh", "-c", "mkdir -p /run/apache2 && apache2 -t"),)
-CHECKERS = (("sh", "-c", "apache2 -t 2>&1 | grep -v '^Syntax OK' || true"),)
+CHECKERS = (complaints("apache2 -t", "Syntax OK"),)
 EFFECTIVE = (plain("/etc/apache2/apache2.conf", "/etc/apache2/sites.conf"), ("apache2", "-S"))
 #: Debian's own housekeeping of a cache that isn't used.
 MASKED = ("apache-htcacheclean.service",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Reader, State, Unit, plain
+from pyinfra_deploys.room import Attributes, Reader, State, Unit, complaints, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -21,7 +21,7 @@ FILES = {"/etc/fail2ban/jail.d/allowed.conf": Attributes(mode="0644")}
 _TEST = ("fail2ban-client", "--test")
 CHECKS = (_TEST,)
 READERS = (Reader(unit="fail2ban.service", files=("/etc/fail2ban",)),)
-CHECKERS = (("sh", "-c", "fail2ban-client --test | grep -v '^OK' || true"),)
+CHECKERS = (complaints("fail2ban-client --test", "OK"),)
 EFFECTIVE = (
     plain("/etc/fail2ban/jail.conf", "/etc/fail2ban/jail.d/allowed.conf"),
     ("fail2ban-client", "--dump-pretty"),

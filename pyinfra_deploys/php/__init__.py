@@ -23,11 +23,6 @@ MASKED = ("php8.4-fpm.service", "phpsessionclean.timer")
 CHECKS = (("php-fpm8.4", "-i"),)
 
 
-def syntax(path: str) -> tuple[str, ...]:
-    """Return the command that says what is wrong with the syntax of a file, for CHECKERS."""
-    return ("sh", "-c", f"php8.4 --syntax-check {path} 2>&1 | grep -v '^No syntax errors' || true")
-
-
 @deploy("PHP")
 def php(settings: Settings) -> None:
     """Install what all applications have in common."""

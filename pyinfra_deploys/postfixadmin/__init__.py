@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra_deploys import php
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, complaints, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -42,7 +41,7 @@ FILES = {
 }
 READERS = (Reader(unit=_SERVICE, files=("/etc/postfixadmin",)),)
 CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-postfixadmin.conf"),)
-CHECKERS = (php.syntax(_CONFIGURATION),)
+CHECKERS = (complaints(f"php8.4 --syntax-check {_CONFIGURATION}", "No syntax errors"),)
 EFFECTIVE = (plain(_CONFIGURATION),)
 
 #: What the agent loads into an empty database.

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_deploys import php
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, complaints, plain
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -52,7 +51,7 @@ FILES = {
 }
 READERS = (Reader(unit=_SERVICE, files=("/etc/roundcube",)),)
 CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-roundcube.conf"),)
-CHECKERS = (php.syntax(_CONFIGURATION),)
+CHECKERS = (complaints(f"php8.4 --syntax-check {_CONFIGURATION}", "No syntax errors"),)
 EFFECTIVE = (plain(_CONFIGURATION),)
 #: Debian's jobs for its own tree: PHP ends old sessions, and with them goes what else is old.
 MASKED = ("roundcube-cleandb.timer", "roundcube-gc.timer")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from postolka import namespace
-from postolka.lab import acme, keys, services, tls, world
-from postolka.run import ENVIRONMENT, run
+from postolka.lab import acme, keys, tls, world
+from postolka.run import run
 from tests.container.conftest import counters, ssh
+from tests.container.serving import serving
 from tests.container.test_backup import KEPT, apply
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ pytestmark = pytest.mark.soak
 _NAME = "s3.elsewhere.example"
 _HOST = world.stranger(94)
 _PORT = 9443
-_START_SECONDS = 60
 # $1 the URL.
 _MAKE = """
 import ssl, sys, urllib.request
@@ -47,18 +45,7 @@ def bucket(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     _write_certificate(place)
     argv = [sys.executable, "-m", "moto.server", "-H", _HOST.ipv4, "-p", str(_PORT)]
     argv += ["-c", str(place / "certificate.pem"), "-k", str(place / "key.pem")]
-    server = subprocess.Popen(
-        [*namespace.argv(lab.strangers), *argv],
-        env=dict(ENVIRONMENT),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not services.answers(lab.strangers, _HOST.ipv4, _PORT):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+    with serving(lab, argv, _HOST.ipv4, _PORT):
         url = f"https://{_HOST.ipv4}:{_PORT}/backups"
         run([*namespace.argv(lab.strangers), sys.executable, "-c", _MAKE, url])
         lab.publish("s3", f"{_NAME}. 300 IN A {_HOST.ipv4}\n")
@@ -67,10 +54,7 @@ def bucket(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             f"s3: {{endpoint: 'https://{_NAME}:{_PORT}', bucket: backups, prefix: mail, "
             f"access_key: KEY, secret_key: secret-key, ca_certificate: {authority}}}"
         )
-    finally:
-        server.terminate()
-        server.wait()
-        lab.publish("s3", "")
+    lab.publish("s3", "")
 
 
 def _write_certificate(place: Path) -> None:

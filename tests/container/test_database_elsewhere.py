@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, container, machines, namespace
-from postolka.lab import services, world
-from postolka.run import ENVIRONMENT, run
+from postolka import acceptance, container, machines
+from postolka.lab import world
+from postolka.run import run
 from tests import started
 from tests.container.conftest import counters, new_instance, ssh
+from tests.container.serving import serving
 from tests.image.overlay import mounted
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _HOST = world.stranger(90)
 #: Not the usual one: the firewall opens what the data say.
 _PORT = 3316
 _USERS = ("amavis", "dovecot", "postfix", "root")
-_START_SECONDS = 60
+_QUOTA_SECONDS = 60
 #: It is tried again every twenty seconds, and a try takes ten.
 _FOUND_SECONDS = 90
 #: Made in the root that the database runs in: an authority, and a certificate by it.
@@ -79,23 +80,10 @@ def elsewhere(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         subprocess.run(["mount", "--bind", "/dev", root / "dev"], check=True)
         try:
             run(["chroot", str(root), "sh", "-c", _CERTIFICATES])
-            server = subprocess.Popen(
-                [*namespace.argv(lab.strangers), "chroot", root, *_SERVER],
-                env=dict(ENVIRONMENT),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            try:
-                deadline = time.monotonic() + _START_SECONDS
-                while not services.answers(lab.strangers, _HOST.ipv4, _PORT):
-                    assert time.monotonic() < deadline
-                    time.sleep(0.2)
+            argv = ["chroot", str(root), *_SERVER]
+            with serving(lab, argv, _HOST.ipv4, _PORT) as server:
                 lab.publish("elsewhere", f"{_NAME}. 300 IN A {_HOST.ipv4}\n")
                 yield Elsewhere(root, server)
-            finally:
-                server.terminate()
-                server.wait()
         finally:
             subprocess.run(["umount", "--lazy", root / "dev"], check=True)
 
@@ -143,7 +131,7 @@ def test_every_daemon_uses_a_database_elsewhere(
         subject = acceptance.subject(machine, boots.lab, instance.directory)
         acceptance.run(subject, lambda _promise, _seen: None)
         assert ssh(machine, "systemctl is-active mariadb.service; true").strip() == "inactive"
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _QUOTA_SECONDS
         while "alice@elsewhere.test" not in elsewhere.sql("SELECT * FROM postfixadmin.quota2"):
             assert time.monotonic() < deadline
             time.sleep(1)
