@@ -131,6 +131,9 @@ class Mail:
 
 def read(days: int) -> list[Line]:
     """Return what the journal has of mail, oldest first. Raises PostolkaError without it."""
+    # What was said a moment ago may still be on its way (journalctl(1), --sync). Not to wait for
+    # it is no reason to show nothing.
+    subprocess.run(("journalctl", "--sync"), capture_output=True, check=False)
     argv = ("journalctl", f"--since=-{days}d", *_QUESTION)
     done = subprocess.run(argv, capture_output=True, check=False)
     if done.returncode:

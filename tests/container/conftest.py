@@ -49,6 +49,8 @@ _ONE_LOGIN = (
     *("-o", "ControlMaster=auto", "-o", "ControlPersist=20"),
     *("-o", f"ControlPath={tempfile.gettempdir()}/postolka-ssh-%C"),
 )
+#: The journal's text, of what was said a moment ago too.
+JOURNAL = "sudo journalctl --sync; sudo journalctl --quiet --output=cat"
 _EXPLANATION = (
     "sudo journalctl --quiet --facility=mail --lines=200 --output=short-precise; sudo postqueue -p"
 )

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from postolka.instance import mtasts
-from tests.container.conftest import DOMAIN, ssh
+from tests.container.conftest import DOMAIN, JOURNAL, ssh
 
 if TYPE_CHECKING:
     from postolka.machines import Machine
@@ -105,11 +105,7 @@ def test_old_tls_is_refused(machine: Machine) -> None:
 
 def test_who_asked_for_what_is_in_the_journal(machine: Machine) -> None:
     _get(machine, _HOST, "/seen-in-the-journal")
-    ssh(
-        machine,
-        "for i in $(seq 100); do sudo journalctl --quiet -t apache2 -g seen-in-the-journal"
-        " && exit; sleep 0.1; done; exit 1",
-    )
+    ssh(machine, f"{JOURNAL} -t apache2 --grep=seen-in-the-journal")
 
 
 def _get(

@@ -15,7 +15,7 @@ from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests import started
 from tests.container import managesieve
-from tests.container.conftest import new_instance, ssh, stopped
+from tests.container.conftest import JOURNAL, new_instance, ssh, stopped
 from tests.container.managesieve import deliver
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_new_database_passwords_take_effect(boots: Boots, tmp_path: Path) -> Non
     try:
         subject = acceptance.subject(machine, boots.lab, instance.directory)
         acceptance.run(subject, lambda _promise, _seen: None)
-        said = ssh(machine, "sudo journalctl -b -o cat")
+        said = ssh(machine, f"{JOURNAL} -b")
         assert "Access denied for user" not in said
         _check_old_passwords(machine, before)
     finally:

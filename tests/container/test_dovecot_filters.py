@@ -12,7 +12,7 @@ from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container import managesieve
-from tests.container.conftest import ssh
+from tests.container.conftest import JOURNAL, ssh
 from tests.container.managesieve import RefusedError, deliver, filtering
 
 if TYPE_CHECKING:
@@ -237,6 +237,6 @@ def test_there_is_no_pop3(machine: Machine) -> None:
 
 def test_nothing_is_said_of_uncompiled_filters(machine: Machine) -> None:
     """The server's own filters were compiled when it started: no mail says otherwise."""
-    said = ssh(machine, "sudo journalctl -u dovecot.service -o cat")
+    said = ssh(machine, f"{JOURNAL} -u dovecot.service")
     assert "svbin" not in said
     assert "pre-compiled" not in said

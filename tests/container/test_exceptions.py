@@ -15,7 +15,7 @@ from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container import senders
-from tests.container.conftest import ssh
+from tests.container.conftest import JOURNAL, ssh
 from tests.container.outgoing import fate
 from tests.container.senders import CLUB
 from tests.container.sending import arrives, bring
@@ -95,7 +95,7 @@ def test_blocked_clients_are_refused(subject: Subject, machine: Machine, alice: 
     assert bring(subject, alice, bytes(taken), number=_ALLOWED) == 250
     arrives(subject, alice, taken)
     host = world.stranger(_ALLOWED).ipv4
-    ssh(machine, f"sudo journalctl -u postfix.service | grep -F 'ALLOWLISTED [{host}]'")
+    ssh(machine, f"{JOURNAL} -u postfix.service | grep -F 'ALLOWLISTED [{host}]'")
 
 
 @pytest.mark.parametrize("domain", ["blocked.example", "sub.blocked.example"])
@@ -148,7 +148,7 @@ def test_exception_ends_by_itself(subject: Subject, machine: Machine, alice: Log
     ssh(machine, f"sudo sed -E -i '{end}' {_KEPT}")
     unit = "postolka-exceptions.service"
     ssh(machine, f"sudo systemctl start {unit}")
-    log = ssh(machine, f"sudo journalctl -u {unit} -o cat")
+    log = ssh(machine, f"{JOURNAL} -u {unit}")
     assert re.findall(r"changed +(\S+)", log) == ["/etc/postfix/header_checks"]
     assert re.findall(r"told +(\S+)", log) == ["postfix.service"]
     mail = compose(world.STRANGER, [alice.address], "Your invoice (4711) is due")

@@ -13,7 +13,7 @@ import pytest
 from postolka import acceptance, mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
-from tests.container.conftest import ssh
+from tests.container.conftest import JOURNAL, ssh
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -82,7 +82,7 @@ def test_sender_in_another_of_ones_aliases(subject: Subject, machine: Machine) -
             sender=f"abuse@{subject.domain}",
         )
     assert "553" in str(refused.value)
-    assert f"abuse@{subject.domain}" in ssh(machine, "sudo journalctl -t postfix/submission/smtpd")
+    assert f"abuse@{subject.domain}" in ssh(machine, f"{JOURNAL} -t postfix/submission/smtpd")
 
 
 def test_nothing_tells_where_the_user_sits(subject: Subject) -> None:
@@ -106,5 +106,5 @@ def test_each_service_has_its_name_in_the_log(
     mail = compose(subject.first.address, [subject.second.address], "Logged")
     to = [subject.second.address]
     mailclient.submit(subject.server, subject.first, to, bytes(mail), port=port)
-    text = ssh(machine, f"sudo journalctl -t {name} --since -2min -o cat")
+    text = ssh(machine, f"{JOURNAL} -t {name} --since=-2min")
     assert f"sasl_username={subject.first.address}" in text

@@ -12,7 +12,7 @@ from postolka import acceptance, container, mailclient
 from postolka.acceptance import compose
 from postolka.lab import mtasts, post, tls, world
 from tests import started
-from tests.container.conftest import new_instance, ssh, stopped, with_data
+from tests.container.conftest import JOURNAL, new_instance, ssh, stopped, with_data
 from tests.container.outgoing import fate
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _TLSA = {
     "sts-dane-unusable.example": "0 1 1 {}",
 }
 _numbers = itertools.count()
-_LOG = "sudo journalctl --no-pager -o cat -u"
 #: Makes each policy an hour older.
 _AGE = (
     'import sqlite3; base = sqlite3.connect("/var/lib/mta-sts/cache.db"); '
@@ -93,7 +92,9 @@ def _has_arrived(subject: Subject, mark: str) -> bool:
 
 def _trust(machine: Machine, domain: str) -> set[str]:
     """Return what Postfix thinks of the connections to the domain's server."""
-    log = ssh(machine, f"{_LOG} postfix.service | grep 'connection established to mx.{domain}'")
+    log = ssh(
+        machine, f"{JOURNAL} -u postfix.service | grep 'connection established to mx.{domain}'"
+    )
     return {line.split(" TLS connection")[0].split()[-1] for line in log.splitlines()}
 
 
@@ -153,7 +154,7 @@ def test_policy_that_cannot_be_fetched_is_in_the_log(booted: tuple[Machine, Subj
     machine, _ = booted
     _, line = _send(booted, "sts-web.example")
     assert "status=sent" in line
-    log = ssh(machine, f"{_LOG} postfix-mta-sts-resolver.service")
+    log = ssh(machine, f"{JOURNAL} -u postfix-mta-sts-resolver.service")
     assert "STS policy fetch for domain 'sts-web.example' failed with error" in log
 
 
@@ -180,7 +181,7 @@ def test_known_policy_holds_while_its_host_is_away(
         mark, line = _send(booted, domain)
         assert "status=deferred" in line
         assert f"relay={world.OUTSIDE.name}" in line
-        log = ssh(machine, f"{_LOG} postfix-mta-sts-resolver.service")
+        log = ssh(machine, f"{JOURNAL} -u postfix-mta-sts-resolver.service")
         assert f"STS policy fetch for domain '{domain}' failed with error" in log
     finally:
         boots.lab.publish("tls", zone)

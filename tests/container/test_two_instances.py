@@ -13,7 +13,7 @@ from postolka import acceptance, container, mailclient
 from postolka.lab import post, world
 from tests import started
 from tests.container import senders
-from tests.container.conftest import new_instance, sql, ssh
+from tests.container.conftest import JOURNAL, new_instance, sql, ssh
 from tests.container.managesieve import filtering
 from tests.container.senders import CLUB, LISTS
 
@@ -63,7 +63,7 @@ def test_mail_passes_every_check_of_the_other(pair: Pair, here: str, there: str)
     }
     assert _verdicts(them, got) == _PASSED
     # Postfix says `Verified` for a key that a TLSA record vouches for, `Trusted` or less otherwise.
-    log = ssh(sender, "sudo journalctl --no-pager -o cat -u postfix.service")
+    log = ssh(sender, f"{JOURNAL} -u postfix.service")
     assert f"Verified TLS connection established to {them.server.name}[" in log
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.container.conftest import DOMAIN, ssh
+from tests.container.conftest import DOMAIN, JOURNAL, ssh
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -163,7 +163,7 @@ def test_bad_login_is_logged_with_the_clients_address(machine: Machine, applicat
     name = f"guess{time.time_ns()}@{DOMAIN}"
     answer = _try_login(machine, application, name, "wrong-password")
     assert answer.status in {200, 401}
-    lines = ssh(machine, f"sudo journalctl --quiet -t {application} --output=cat --grep={name}")
+    lines = ssh(machine, f"{JOURNAL} -t {application} --grep={name}")
     addresses = re.findall(r"(?:ip_address: |from )([0-9a-f.:]+)", lines)
     assert addresses, lines
     assert not any(address.startswith(("127.", "::1")) for address in addresses), lines
@@ -173,7 +173,7 @@ def test_dovecot_knows_for_whom_roundcube_asks(machine: Machine) -> None:
     """By the client's address, so that a guesser in the browser makes nobody else wait."""
     name = f"other{time.time_ns()}@{DOMAIN}"
     _try_login(machine, "roundcube", name, "wrong-password")
-    lines = ssh(machine, f"sudo journalctl --quiet -t dovecot --output=cat --grep={name}")
+    lines = ssh(machine, f"{JOURNAL} -t dovecot --grep={name}")
     assert "rip=127.0.0.1" not in lines
     assert re.search(r"rip=[0-9a-f.:]+", lines), lines
 
