@@ -7,20 +7,18 @@ sees what the other did.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
 from postolka.instance import grammar, sql
+from postolka.instance.homes import Homes
 from postolka.instance.parse import parse
 from postolka.instance.sql import BYTES_IN_MIB, Server, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from postolka.instance.model import Instance
@@ -69,8 +67,8 @@ class Accounts:
             hint = "sudo postolka-instance"
             raise PostolkaError("accounts", "only root may change them", hint=hint) from error
         self.instance: Instance = parse(data, where=str(paths.kept))
-        self._paths = paths
         self.server = server or Server(paths, self.instance)
+        self.homes = Homes(paths, self.server)
 
     @property
     def hostname(self) -> str:
@@ -122,7 +120,7 @@ class Accounts:
         if not name.isprintable():
             raise PostolkaError("name", "has a character that can't be printed")
         # First: nothing is delivered to what isn't there yet.
-        aside = self.set_aside(address)
+        aside = self.homes.set_aside(self.homes.default(address))
         rows = sql.mailbox(address, password_hash, quota_mib=quota_mib, name=name)
         self._change("create_mailbox", address, *map(sql.insert, rows))
         return aside
@@ -174,6 +172,7 @@ class Accounts:
         self._check_mailbox(address)
         if address == self.instance.admin.address:
             raise PostolkaError(address, "is the admin's, who gets this server's own mail")
+        home = self.homes.of(address)
         tables = (("mailbox", "username"), ("alias", "address"), ("quota2", "username"))
         own = literal(address)
         self._change(
@@ -182,7 +181,7 @@ class Accounts:
             *(f"DELETE FROM `{table}` WHERE {column} = {own};" for table, column in tables),
         )
         self._end_sessions(address)
-        return self.set_aside(address)
+        return self.homes.set_aside(home)
 
     def leading_to(self, address: str) -> list[str]:
         """Return the other addresses that lead to an address."""
@@ -257,28 +256,6 @@ class Accounts:
     def _end_sessions(self, address: str) -> None:
         # It fails where there are none.
         subprocess.run(["doveadm", "kick", address], capture_output=True, check=False)
-
-    def set_aside(self, address: str) -> Path | None:
-        """Move an address's mail to where no later owner of it looks."""
-        local_part, _, domain = address.rpartition("@")
-        home = self._paths.mail / domain / local_part
-        if not home.exists():
-            return None
-        stamp = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
-        aside = _free(lambda number: self._paths.deleted_mail / f"{address}.{stamp}.{number}")
-        home.rename(aside)
-        # From now on its days are counted (postolka-deleted-mail.service).
-        now = time.time()
-        os.utime(aside, (now, now))
-        return aside
-
-
-def _free(path: Callable[[int], Path]) -> Path:
-    """Return the first of the numbered paths at which there is nothing."""
-    number = 0
-    while path(number).exists():
-        number += 1
-    return path(number)
 
 
 def _update(table: str, column: str, address: str, change: str) -> str:

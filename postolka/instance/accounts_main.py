@@ -39,6 +39,7 @@ def configure(
     gone = actions.add_parser("del", help="delete a mailbox; its mail is kept aside for some time")
     for parser in (add, passwd, off, on, gone):
         parser.add_argument("address", metavar="ADDRESS")
+    actions.add_parser("tidy", help="set aside the mail of what was deleted in PostfixAdmin")
     lists = [actions.add_parser("list", help="all mailboxes, with what they hold and may")]
     actions = alias.add_subparsers(dest="action", metavar="ACTION", required=True)
     lead = actions.add_parser("add", help="have an address lead to others, here or elsewhere")
@@ -59,6 +60,9 @@ def user(arguments: argparse.Namespace) -> int:
     found = Accounts(Paths())
     if arguments.action == "list":
         _list(found.mailboxes(), as_json=arguments.json)
+    elif arguments.action == "tidy":
+        for path in found.homes.set_aside_ownerless():
+            print(f"no mailbox's: its mail is in {path}")
     elif arguments.action in ("add", "passwd"):
         _with_password(found, arguments)
     elif arguments.action == "del":

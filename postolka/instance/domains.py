@@ -177,7 +177,7 @@ class Domains:
         place = self._paths.mail / name
         if place.is_dir():
             for path in sorted(place.iterdir()):
-                yield self._accounts.set_aside(f"{path.name}@{name}")
+                yield self._accounts.homes.set_aside(path)
             place.rmdir()
 
 

@@ -126,7 +126,7 @@ class Paths:
 
     @property
     def mail(self) -> Path:
-        """Users' mail, by domain and local part (Dovecot's mail_home)."""
+        """Users' mail, by domain and mailbox (postolka.instance.homes)."""
         return self.root / "var/vmail"
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import acceptance, derivation, home, lock, mailclient, tools
+from postolka.acceptance import compose
 from postolka.debs import Debs
 from postolka.lab import world
 from postolka.store import Store
@@ -77,11 +78,7 @@ def _webmail(page: Page, subject: Subject, login: Login) -> None:
     page.wait_for_selector("#mailboxlist")
 
 
-def test_admin_makes_a_mailbox(page: Page, subject: Subject) -> None:
-    """A mailbox made in PostfixAdmin is one that a mail client logs in to."""
-    _admin(page, subject)
-    _show(page, "postfixadmin-main")
-    name = f"made-{secrets.token_hex(4)}"
+def _make_mailbox(page: Page, subject: Subject, name: str) -> Login:
     page.goto(_url(subject, f"/postfixadmin/edit.php?table=mailbox&domain={DOMAIN}"))
     page.fill("input[name='value[local_part]']", name)
     page.fill("input[name='value[password]']", _PASSWORD)
@@ -91,7 +88,31 @@ def test_admin_makes_a_mailbox(page: Page, subject: Subject) -> None:
     page.click("input[type=submit]")
     page.wait_for_selector(f"text={name}@{DOMAIN}")
     _show(page, "postfixadmin-made")
-    login = mailclient.Login(address=f"{name}@{DOMAIN}", password=_PASSWORD)
+    return mailclient.Login(address=f"{name}@{DOMAIN}", password=_PASSWORD)
+
+
+def test_next_owner_of_an_address_has_no_old_mail(
+    page: Page, subject: Subject, machine: Machine
+) -> None:
+    """A mailbox that is made and deleted in PostfixAdmin, and made there again, is empty."""
+    _admin(page, subject)
+    _show(page, "postfixadmin-main")
+    name = f"made-{secrets.token_hex(4)}"
+    login = _make_mailbox(page, subject, name)
+    mail = compose(world.STRANGER, [login.address], "For the first one only")
+    deliver(machine, login.address, bytes(mail))
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(_url(subject, f"/postfixadmin/list-virtual.php?domain={DOMAIN}"))
+    row = page.locator("tr", has=page.locator(f"input[name=delete][value='{login.address}']"))
+    row.locator("button.btn-danger").click()
+    page.wait_for_load_state()
+    assert login.address not in ssh(machine, "sudo postolka-instance user list")
+    assert _make_mailbox(page, subject, name) == login
+    with mailclient.inbox(subject.server, login) as client:
+        assert client.select("INBOX") == ("OK", [b"0"])
+    ssh(machine, "sudo systemctl start postolka-deleted-mail.service")
+    found = ssh(machine, f"sudo grep -rlF {mail['Message-ID']!r} /var/vmail")
+    assert found.startswith(f"/var/vmail/.deleted/{login.address}."), found
     with mailclient.inbox(subject.server, login) as client:
         assert client.select("INBOX")[0] == "OK"
 

@@ -27,7 +27,8 @@ _NO_LIMIT = ("-o", "quota_enforce=no")
 
 def restore(paths: Paths, address: str, folder: str, wanted: str) -> dict[str, int]:
     """Return the folders that came back, with how many mails are in each. Raises PostolkaError."""
-    if not Accounts(paths).mailboxes(address):
+    accounts = Accounts(paths)
+    if not accounts.mailboxes(address):
         hint = f"postolka-instance user add {address}"
         raise PostolkaError(address, "is no mailbox now, so nobody could read it", hint=hint)
     store = repository.load(paths)
@@ -35,8 +36,7 @@ def restore(paths: Paths, address: str, folder: str, wanted: str) -> dict[str, i
     place = f"{_TOP}/{snapshot.time:%Y-%m-%d}"
     if _folders(address, f"{place}/*"):
         raise PostolkaError(address, f"has a folder {place}: move it out of the way first")
-    local_part, _, domain = address.rpartition("@")
-    home = paths.mail / domain / local_part
+    home = accounts.homes.of(address)
     with emptied(paths):
         store.restore(snapshot, paths.restore, folder=f"/{home.relative_to(paths.root)}")
         _import(address, paths.restore / "Maildir", place, folder)

@@ -48,7 +48,7 @@ GRANT SELECT (alias_domain, target_domain, active)
   ON postfixadmin.alias_domain TO 'postfix'@'localhost';
 
 -- dovecot: who may log in, how much fits, and into whose mailbox an alias leads.
-GRANT SELECT (username, password, local_part, domain, quota, active)
+GRANT SELECT (username, password, local_part, domain, maildir, quota, active)
   ON postfixadmin.mailbox TO 'dovecot'@'localhost';
 GRANT SELECT (domain, active)
   ON postfixadmin.domain TO 'dovecot'@'localhost';

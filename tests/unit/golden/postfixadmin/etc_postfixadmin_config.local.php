@@ -49,9 +49,12 @@ $CONF['default_aliases'] = [
     'root' => 'admin@example.test',
     'webmaster' => 'admin@example.test',
 ];
-// domain/user/, as the agent writes it.
-$CONF['domain_path'] = 'YES';
-$CONF['domain_in_mailbox'] = 'NO';
+// As the agent writes it, domain/user/, and a number: nobody may find what somebody who had the address
+// before has left there. The agent sets that aside later (postolka-deleted-mail.service).
+$CONF['maildir_name_hook'] = 'home_of_its_own';
+function home_of_its_own($domain, $address) {
+    return $domain . '/' . strstr($address, '@', true) . ',' . bin2hex(random_bytes(4)) . '/';
+}
 // A new domain isn't limited; the defaults are ten aliases and ten mailboxes of 10 MB.
 $CONF['aliases'] = '0';
 $CONF['mailboxes'] = '0';
