@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 #: Postfix' long ids (postconf(5), enable_long_queue_ids): a time in digits and letters without
-#: vowels, then z and an inode; or its short ones.
+#: vowels, then z and an inode, in which z is none of them; or its short ones.
 _PART = "0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y"
-_ID = rf"(?:[{_PART}]{{10,}}z[{_PART}]+|[0-9A-F]{{6,}})"
+_ID = rf"(?:[{_PART}z]{{10,}}z[{_PART}]+|[0-9A-F]{{6,}})"
 _QUEUED = re.compile(rf"({_ID}): (.*)", re.DOTALL)
 _MESSAGE_ID = re.compile(r"(?:message-id=|Message-ID: |msgid=)<([^<>\s]+)>")
 _ADDRESS = re.compile(r"\b(?:from|to|orig_to|sasl_username)=<?([^<>,\s]*)>?")

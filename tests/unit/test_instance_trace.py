@@ -7,18 +7,18 @@ import pytest
 from postolka.instance import trace
 
 _LOG = """\
-postfix/submission/smtpd: 4jZ3Fd2Tp2zrZ2n: client=h.test[192.0.2.9], sasl_method=PLAIN, sasl_username=alice@a.test
-postfix/cleanup: 4jZ3Fd2Tp2zrZ2n: message-id=<1@a.test>
-opendkim: 4jZ3Fd2Tp2zrZ2n: DKIM-Signature field added (s=rsa-165cbec6, d=a.test)
-postfix/qmgr: 4jZ3Fd2Tp2zrZ2n: from=<alice@a.test>, size=439, nrcpt=2 (queue active)
+postfix/submission/smtpd: 4jZ3Fd2zp2zrZ2n: client=h.test[192.0.2.9], sasl_method=PLAIN, sasl_username=alice@a.test
+postfix/cleanup: 4jZ3Fd2zp2zrZ2n: message-id=<1@a.test>
+opendkim: 4jZ3Fd2zp2zrZ2n: DKIM-Signature field added (s=rsa-165cbec6, d=a.test)
+postfix/qmgr: 4jZ3Fd2zp2zrZ2n: from=<alice@a.test>, size=439, nrcpt=2 (queue active)
 postfix/smtpd: NOQUEUE: reject: RCPT from x.test[192.0.2.7]: 550 5.1.1 <no@a.test>: unknown; from=<eve@x.test> to=<no@a.test> proto=ESMTP helo=<x.test>
 postfix/reinjection/smtpd: connect from localhost[127.0.0.1]
 postfix/reinjection/smtpd: 4jZ3Fg33ZXzrZyC: client=localhost[127.0.0.1], orig_client=unknown[192.0.2.9]
 postfix/reinjection/cleanup: 4jZ3Fg33ZXzrZyC: message-id=<1@a.test>
 amavis: (00477-01) (!)something of this mail
 amavis: (00477-01) Passed CLEAN {RelayedOutbound}, [192.0.2.9] <alice@a.test> -> <bob@a.test>,<carol@b.test>, Message-ID: <1@a.test>, mail_id: 4CDBKCRUGCMF, Hits: -0.001, size: 1246, queued_as: 4jZ3Fg33ZXzrZyC, 1967 ms
-postfix/smtp: 4jZ3Fd2Tp2zrZ2n: to=<bob@a.test>, relay=127.0.0.1[127.0.0.1]:10026, delay=2.4, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 4jZ3Fg33ZXzrZyC)
-postfix/qmgr: 4jZ3Fd2Tp2zrZ2n: removed
+postfix/smtp: 4jZ3Fd2zp2zrZ2n: to=<bob@a.test>, relay=127.0.0.1[127.0.0.1]:10026, delay=2.4, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 4jZ3Fg33ZXzrZyC)
+postfix/qmgr: 4jZ3Fd2zp2zrZ2n: removed
 postfix/smtp: 4jZ3Fg33ZXzrZyC: to=<carol@b.test>, relay=mx.b.test[198.51.100.25]:25, delay=0.45, dsn=4.0.0, status=deferred (host mx.b.test said: 450 Later)
 postfix/lmtp: 4jZ3Fg33ZXzrZyC: to=<bob@a.test>, orig_to=<b@a.test>, relay=mail.a.test[private/dovecot-lmtp], delay=0.22, dsn=2.0.0, status=sent (250 2.0.0 <bob@a.test> KNvOHvdEBmuQAgAAXd4JeA Saved)
 dovecot: lmtp(bob@a.test)<656><KNvOHvdEBmuQAgAAXd4JeA>: sieve: msgid=<1@a.test>: stored mail into mailbox 'INBOX'
@@ -63,7 +63,7 @@ def test_way_of_a_mail_is_whole_and_in_order(mails: list[trace.Mail]) -> None:
     assert programs.count("amavis") == 2
     assert programs.count("dovecot") == 1
     assert {line.queue_id for line in mail.lines} == {
-        "4jZ3Fd2Tp2zrZ2n", "4jZ3Fg33ZXzrZyC", "4jZ3Fh44ZXzrZyD", "",
+        "4jZ3Fd2zp2zrZ2n", "4jZ3Fg33ZXzrZyC", "4jZ3Fh44ZXzrZyD", "",
     }  # fmt: skip
     assert [line.when for line in mail.lines] == sorted(line.when for line in mail.lines)
     assert not any("connect from" in line.text for line in mail.lines)
