@@ -148,6 +148,7 @@ def _facts(machine: Machine) -> str:
     return "\n".join(ssh(machine, command) for command in (_ACCOUNTS, _MAIL, _FILTERS))
 
 
+@pytest.mark.soak
 def test_new_machine_becomes_the_old_one(
     boots: Boots, instance: Instance, machine: Machine, subject: Subject, vault: Vault
 ) -> None:

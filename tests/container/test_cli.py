@@ -116,6 +116,7 @@ def test_a_running_machine_is_listed_entered_watched_and_stopped(
         socket.create_connection((listed["host"], listed["ports"]["22"]))
 
 
+@pytest.mark.soak
 def test_a_machine_without_data_waits_for_them(built: Built) -> None:
     """That is what it is asked for: exit code 0, and a way in."""
     done = _postolka("container", "run", built.id, "--json")

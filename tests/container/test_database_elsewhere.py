@@ -116,6 +116,7 @@ def _paused(elsewhere: Elsewhere) -> Iterator[None]:
         elsewhere.server.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.soak
 def test_every_daemon_uses_a_database_elsewhere(
     boots: Boots, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:

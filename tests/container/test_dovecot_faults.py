@@ -88,6 +88,7 @@ def test_login_waits_for_the_database(subject: Subject, machine: Machine, alice:
         time.sleep(0.5)
 
 
+@pytest.mark.soak
 def test_new_database_passwords_take_effect(boots: Boots, tmp_path: Path) -> None:
     """Other passwords in the data and a reboot: every daemon goes on, and the old ones are dead."""
     state = tmp_path / "state"

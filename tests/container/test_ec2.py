@@ -62,6 +62,7 @@ def test_instance_on_ec2_is_served_by_its_metadata(ec2: Machine) -> None:
     assert "Valid schema" in ssh(ec2, "sudo cloud-init schema --system 2>&1")
 
 
+@pytest.mark.soak
 def test_lost_ssh_key_is_replaced_at_the_next_boot(ec2: Machine, tmp_path: Path) -> None:
     """By the platform's own key, or by user-data; it is the same instance, with the same data."""
     platforms, ours = (new_instance(tmp_path / name).directory for name in ("platform", "own"))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
+#: `make test` waits for one alone: half a minute each.
+_OTHER_MILTERS = ("opendmarc", "dmarc-policy")
+
 
 def _hanging(machine: Machine, unit: str) -> AbstractContextManager[None]:
     """Stop all processes of a unit as by Ctrl-Z, for a while."""
@@ -27,6 +30,7 @@ def _hanging(machine: Machine, unit: str) -> AbstractContextManager[None]:
     return meanwhile(machine, signal.format("STOP"), signal.format("CONT"))
 
 
+@pytest.mark.soak
 def test_resolver_that_hangs_puts_off(
     machine: Machine, subject: Subject, alice: Login, bob: Login
 ) -> None:
@@ -44,7 +48,10 @@ def test_resolver_that_hangs_puts_off(
     leaves_signed(subject, sent)
 
 
-@pytest.mark.parametrize("unit", ["opendkim", "opendmarc", "dmarc-policy"])
+@pytest.mark.parametrize(
+    "unit",
+    ["opendkim", *(pytest.param(name, marks=pytest.mark.soak) for name in _OTHER_MILTERS)],
+)
 def test_milter_that_hangs_puts_off(
     machine: Machine, subject: Subject, alice: Login, unit: str
 ) -> None:

@@ -6,6 +6,8 @@ import smtplib
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
+
 from postolka import acceptance, console, container, machines, mailclient
 from postolka.lab import world
 from tests import started
@@ -94,6 +96,7 @@ def _message_id(message: bytes) -> str:
     return message[head.index(b"message-id:") + 11 :].split(b"\r\n")[0].strip().decode("ascii")
 
 
+@pytest.mark.soak
 def test_changed_data_and_a_reboot_change_the_instance(boots: Boots, tmp_path: Path) -> None:
     """A new account works after a reboot; wrong data later are refused, and the last good serve."""
     state = tmp_path / "state"

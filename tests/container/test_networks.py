@@ -26,7 +26,11 @@ _ADDRESSES = {
 }
 
 
-@pytest.fixture(scope="module", params=_ADDRESSES)
+#: Both, and one alone, are enough for `make test`.
+_PARAMS = [pytest.param("v4", marks=pytest.mark.soak), "v6", "both"]
+
+
+@pytest.fixture(scope="module", params=_PARAMS)
 def booted(
     boots: Boots, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Machine, Subject, tuple[str, ...]]]:

@@ -41,7 +41,7 @@ _WHOLE = ("-configured", "-checked")
     ("layers", "size_mib"),
     [
         pytest.param((), 40, id="tools root"),
-        pytest.param(homes.COSTLY, 150, id="image"),
+        pytest.param(homes.COSTLY, 150, id="image", marks=pytest.mark.soak),
         pytest.param((*homes.COSTLY, "configured", "image"), 150, id="disk"),
     ],
 )

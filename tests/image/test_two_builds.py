@@ -40,6 +40,7 @@ def _start(checkout: Path, own_home: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.soak
 def test_builds_at_once_share_what_is_the_same(
     own_home: Path, locked: Lock, tmp_path: Path
 ) -> None:
