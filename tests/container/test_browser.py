@@ -76,8 +76,8 @@ def _webmail(page: Page, subject: Subject, login: Login) -> None:
     page.fill("#rcmloginpwd", login.password)
     page.click("#rcmloginsubmit")
     page.wait_for_selector("#mailboxlist")
-    # The page asks for the folders' counts then; who is faster than that loses what a new page notes
-    # in the session meanwhile.
+    # The page asks for the folders' counts then; who is faster than that loses what a new page
+    # notes in the session meanwhile.
     page.wait_for_load_state("networkidle")
 
 
