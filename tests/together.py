@@ -20,18 +20,19 @@ GROUPS = (
         "container/test_dovecot_quota", "container/test_nftables", "container/test_accounts",
         "container/test_dovecot_filters", "container/test_dovecot_learning",
         "container/test_config", "container/test_domains", "container/test_exceptions",
-        "container/test_apache",
+        "container/test_apache", "container/test_statuspage", "container/test_tools",
     ),
     (
         "container/test_failures", "container/test_dovecot_faults", "container/test_faults",
         "container/test_postfix_local", "container/test_clients", "container/test_dns",
         "container/test_bind", "container/test_postfix_srs", "container/test_postfix_faults",
-        "container/test_backup",
+        "container/test_backup", "container/test_autodiscover", "container/test_web",
     ),
     (
         "container/test_viruses", "container/test_filters", "container/test_filter_sources",
         "container/test_mail", "container/test_spam_lists", "container/test_dovecot_accounts",
         "container/test_ratelimit", "container/test_postfix_in", "container/test_status",
+        "container/test_fail2ban", "container/test_browser",
     ),
 )  # fmt: skip
 

@@ -235,6 +235,7 @@ def patient(
         lab.silence()
 
 
+@pytest.mark.soak
 def test_mail_waits_for_signatures(patient: tuple[Machine, Subject]) -> None:
     """Taken and queued until freshclam has fetched; then it arrives, once and unmarked."""
     machine, subject = patient

@@ -5,6 +5,7 @@ The image's agent renders the files, in the image's root, and mounts them where 
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,13 @@ mount --bind /run/spoilt "$1"
 shift 2
 exec "$@"
 """
+# The words after it are a checker's command each.
+_EACH = """
+for command in "$@"; do
+  sh -c "$command" >/run/said 2>&1 </dev/null
+  printf '%s: %s\\0' "$?" "$(cat /run/said)"
+done
+"""
 #: By the words that a checker is known by.
 _CHECKERS = {" ".join(argv): argv for room in server.all_rooms() for argv in room.checkers}
 
@@ -73,12 +81,18 @@ def _boot(root: Path, data: bytes, argv: tuple[str, ...]) -> subprocess.Complete
     return Root(root).run(["sh", "-c", _BOOT, "boot", *argv], stdin=data, timeout_seconds=60)
 
 
+@pytest.fixture(name="said", scope="module", params=[False, True], ids=["internet", "lab"])
+def _said(rendered: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return what each checker ends with and says, asked one after the other in one machine."""
+    argv = ["sh", "-c", _EACH, "each", *map(shlex.join, _CHECKERS.values())]
+    done = _boot(rendered, _example(is_in_lab=request.param), tuple(argv))
+    return dict(zip(_CHECKERS, done.stdout.decode().split("\0"), strict=False))
+
+
 @pytest.mark.parametrize("checker", _CHECKERS)
-@pytest.mark.parametrize("is_in_lab", [False, True], ids=["internet", "lab"])
-def test_checker_has_nothing_to_say(rendered: Path, checker: str, is_in_lab: bool) -> None:  # noqa: FBT001 - pytest's
+def test_checker_has_nothing_to_say(said: dict[str, str], checker: str) -> None:
     """No error, no warning; with the internet's DNS root and with another one."""
-    done = _boot(rendered, _example(is_in_lab=is_in_lab), _CHECKERS[checker])
-    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+    assert said[checker] == "0: "
 
 
 @pytest.mark.parametrize(
