@@ -56,6 +56,7 @@ class Request(guest.Request):
     disk: Path
     """The golden disk."""
     memory_mib: int = 2048
+    cpus: int = 2
     more_disks: Sequence[Path] = ()
     """Raw images of disks that it has besides."""
     write_log: Path | None = None
@@ -111,7 +112,8 @@ def _command(directory: Path, state: Path, request: Request, seeded: seed.Seed) 
     has_kvm = _has_kvm(request.disk)
     kernel = _SLOW if has_kvm else _SLOW + _TCG_KERNEL
     return [
-        *_base(request.memory_mib, state / _FLASH, _KVM if has_kvm else _TCG),
+        *_base(state / _FLASH, _KVM if has_kvm else _TCG),
+        "-smp", str(request.cpus), "-m", str(request.memory_mib),
         *(("-rtc", f"base={request.clock}") if request.clock else ()),
         # Two boots of one state are one machine.
         "-uuid", str(uuid.uuid5(uuid.NAMESPACE_OID, str(state))),
@@ -140,10 +142,10 @@ def _first_disk(state: Path, write_log: Path | None) -> str:
     )
 
 
-def _base(memory_mib: int, variables: Path, accelerator: Sequence[str]) -> list[str]:
+def _base(variables: Path, accelerator: Sequence[str]) -> list[str]:
     return [
         "qemu-system-x86_64", "-nodefaults", "-machine", "q35", *accelerator,
-        "-smp", "2", "-m", str(memory_mib), "-display", "none",
+        "-display", "none",
         "-drive", f"if=pflash,format=raw,readonly=on,file={_FIRMWARE}",
         "-drive", f"if=pflash,format=raw,file={variables}",
         "-device", "virtio-rng-pci",
@@ -166,7 +168,7 @@ def _tries_kvm(disk: Path) -> bool:
     log = work / "console"
     try:
         shutil.copy(_VARIABLES, work / "variables.fd")
-        command = _base(1024, work / "variables.fd", _KVM)
+        command = [*_base(work / "variables.fd", _KVM), "-m", "1024"]
         command += ["-drive", f"if=virtio,format=raw,snapshot=on,file={disk}", "-no-reboot"]
         command += ["-serial", f"file:{log}"]
         with subprocess.Popen(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: With less its firmware, kernel and daemons don't come up, which takes them a quarter of an hour.
 _LEAST_MIB = 512
+#: As many as QEMU's q35 takes without more settings.
+_MOST_CPUS = 255
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     run_ = shared.configure_run(actions, "boot a virtual machine and return when it is ready")
     run_.add_argument("--memory", type=int, default=2048, metavar="MB", help="default: 2048")
+    run_.add_argument("--cpus", type=int, default=2, metavar="N", help="default: 2")
     shared.configure(actions, "vm")
 
 
@@ -36,12 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         if built.disk is None:
             raise PostolkaError(built.id, "has no disk", hint="postolka build")
-        request = vm.Request(disk=built.disk, memory_mib=arguments.memory, **fields)
-        return vm.run(request, progress=progress)
+        size = {"memory_mib": arguments.memory, "cpus": arguments.cpus}
+        return vm.run(vm.Request(disk=built.disk, **size, **fields), progress=progress)
 
     if arguments.action == "run":
         if arguments.memory < _LEAST_MIB:
             problem = f"must be {_LEAST_MIB} or more, not {arguments.memory}"
             raise PostolkaError("--memory", problem)
+        if not 1 <= arguments.cpus <= _MOST_CPUS:
+            raise PostolkaError("--cpus", f"must be 1 to {_MOST_CPUS}, not {arguments.cpus}")
         return shared.boot(arguments, "disk", start)
     return shared.run(arguments, "vm")

@@ -87,6 +87,15 @@ def test_no_machine_is_an_empty_list(kind: str, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "[]\n"
 
 
+@pytest.mark.parametrize("cpus", ["-1", "0", "256"])
+def test_number_of_cpus_that_none_has_is_an_error(
+    cpus: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is built or booted for it."""
+    said = _refused(capsys, "vm", "run", f"--cpus={cpus}")
+    assert said == f"postolka: --cpus: must be 1 to 255, not {cpus}\n"
+
+
 @pytest.mark.parametrize("memory", ["-1", "0", "511"])
 def test_too_little_memory_is_an_error(memory: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A machine that can't come up isn't waited for."""

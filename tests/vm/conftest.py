@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
 
 MEMORY_MIB = 1024
+#: Two, emulated beside other work, wait for each other's locks half of the time.
+CPUS = 1
 #: An emulated machine beside other work.
 BOOT_SECONDS = 900
 _MARK = "\x1e"
@@ -77,6 +79,7 @@ class Boots:
             state=state,
             ports=tcp_ports(),
             memory_mib=MEMORY_MIB,
+            cpus=CPUS,
         )
 
 

@@ -20,7 +20,7 @@ from postolka import acceptance, console, machines, mailclient
 from pyinfra_deploys.settings import Settings
 from tests.container.conftest import new_instance, tcp_ports
 from tests.vm import chain
-from tests.vm.conftest import MEMORY_MIB, ask, await_state, command
+from tests.vm.conftest import CPUS, MEMORY_MIB, ask, await_state, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +102,8 @@ def life(built: Built, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> It
     instance = new_instance(files, domain="life.test")
     user_data = str(instance.directory / "user-data")
     words = ["vm", "run", built.id, "--user-data", user_data, "--lab"]
-    words += ["--memory", str(MEMORY_MIB), "--name", _NAME, "--detach", "--json"]
+    words += ["--memory", str(MEMORY_MIB), "--cpus", str(CPUS)]
+    words += ["--name", _NAME, "--detach", "--json"]
     done = command(*words)
     assert done.returncode == 0, done.stderr
     try:
