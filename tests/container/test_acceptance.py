@@ -11,25 +11,8 @@ import pytest
 from postolka import acceptance, build, example, mailclient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[acceptance.Subject]:
-    """Boot this checkout's root as mail.example.test."""
-    directory: Path = tmp_path_factory.mktemp("instance") / "example"
-    example.new_instance(directory)
-    image = build.realise(want="root", progress=print, temporary_lock=True)
-    request = example.Request(
-        image=image,
-        kind="container",
-        directory=directory,
-        memory_mib=1024,
-        lab=f"acceptance-{os.getpid()}",
-    )
-    with example.running(request, print) as (_, found):
-        yield found
 
 
 @pytest.mark.parametrize(
@@ -40,6 +23,21 @@ def test_server_keeps_its_promise(
 ) -> None:
     """Each check that an image has to pass."""
     assert check(subject), promise
+
+
+@pytest.mark.soak
+def test_example_is_served_as_a_demo_serves_it(tmp_path: Path) -> None:
+    """Booted as `make demo` and Packer do, as mail.example.test in a lab of its own."""
+    example.new_instance(tmp_path / "example")
+    request = example.Request(
+        image=build.realise(want="root", progress=print, temporary_lock=True),
+        kind="container",
+        directory=tmp_path / "example",
+        memory_mib=1024,
+        lab=f"acceptance-{os.getpid()}",
+    )
+    with example.running(request, print) as (_, found):
+        acceptance.run(found, lambda _promise, _seen: None)
 
 
 def test_both_signatures_verify_outside(subject: acceptance.Subject) -> None:

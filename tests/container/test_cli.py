@@ -65,6 +65,7 @@ def _run(built: Built, instance: Instance, *words: str) -> subprocess.CompletedP
     return _postolka("container", "run", built.id, "--user-data", user_data, *words)
 
 
+@pytest.mark.soak
 def test_a_script_gets_all_it_needs_as_json(built: Built, instance: Instance) -> None:
     """The JSON is all there is on standard output; the machine is ready, and stays up."""
     done = _run(built, instance, "--lab", "--detach", "--json", "--name", "script")

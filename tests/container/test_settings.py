@@ -57,6 +57,9 @@ _LEAN: dict[str, Any] = {
 #: The other choice of the settings that `_LEAN` has no room for.
 _PATIENT: dict[str, Any] = {"clamav_wait_for_signatures": True, "dovecot_imaps": False}
 _SOON_SECONDS = 5
+# Each builds a root of its own.
+pytestmark = pytest.mark.soak
+
 #: A program, by its name and by what it begins with.
 _PROGRAM = ("invoice.exe", b"MZ\x90\0" + bytes(2000))
 
@@ -235,7 +238,6 @@ def patient(
         lab.silence()
 
 
-@pytest.mark.soak
 def test_mail_waits_for_signatures(patient: tuple[Machine, Subject]) -> None:
     """Taken and queued until freshclam has fetched; then it arrives, once and unmarked."""
     machine, subject = patient
