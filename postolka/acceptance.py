@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from postolka.lab.client import Lab
     from postolka.machines import Machine
 
+#: An emulated machine that has just become ready reads the filter's rules at its first mail.
+_SECONDS = 180
 _TEXT = "Příliš žluťoučký kůň úpěl ďábelské ódy.\n"
 
 
@@ -117,7 +119,8 @@ def receive(subject: Subject) -> bytes:
     to = subject.first.address
     mail = compose(world.FRIEND, [to], "A mail from outside")
     post.send(subject.lab, world.FRIEND, [to], bytes(mail))
-    return mailclient.wait_for(subject.server, subject.first, mail["Message-ID"])
+    mark = mail["Message-ID"]
+    return mailclient.wait_for(subject.server, subject.first, mark, timeout_seconds=_SECONDS)
 
 
 def send(subject: Subject, *, port: int = 587) -> tuple[bytes, bytes]:
@@ -126,8 +129,11 @@ def send(subject: Subject, *, port: int = 587) -> tuple[bytes, bytes]:
     mail = compose(subject.first.address, to, "A mail to outside")
     mailclient.submit(subject.server, subject.first, to, bytes(mail), port=port)
     starttls = 143 if 143 in subject.server.ports else 0  # noqa: PLR2004 - IMAP's port
-    inside = mailclient.wait_for(subject.server, subject.second, mail["Message-ID"], port=starttls)
-    return inside, post.wait_for(subject.lab, mail["Message-ID"]).message
+    mark = mail["Message-ID"]
+    inside = mailclient.wait_for(
+        subject.server, subject.second, mark, timeout_seconds=_SECONDS, port=starttls
+    )
+    return inside, post.wait_for(subject.lab, mark, timeout_seconds=_SECONDS).message
 
 
 def signatures(lab: Lab, message: bytes) -> list[Signature]:
