@@ -157,7 +157,8 @@ class _Machine:
         # systemd counts starts to stop what fails again and again; these are somebody's wish.
         self._system.tell("reset-failed", [name for name in told if name not in failed])
         self._system.tell("try-reload-or-restart" if old else "start", told)
-        if problems := _settle(self._paths, failed):
+        # Where nobody is told nothing can get worse.
+        if told and (problems := _settle(self._paths, failed)):
             self._go_back(old, told)
             raise ProblemsError("new data", problems, hint="the machine is back at what it had")
         return told
