@@ -129,6 +129,7 @@ def test_a_machine_without_data_waits_for_them(built: Built) -> None:
     )
 
 
+@pytest.mark.soak
 def test_a_machine_with_bad_data_is_a_failure_and_leaves_nothing(
     built: Built, instance: Instance
 ) -> None:

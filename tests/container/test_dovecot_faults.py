@@ -68,6 +68,7 @@ def test_mail_waits_for_dovecot(subject: Subject, machine: Machine, alice: Login
         assert len(found[1][0].split()) == 1
 
 
+@pytest.mark.soak
 def test_login_waits_for_the_database(subject: Subject, machine: Machine, alice: Login) -> None:
     """Without it nobody is told that a password is wrong, and soon everybody gets in again."""
     with (

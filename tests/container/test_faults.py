@@ -135,6 +135,7 @@ def _filled(machine: Machine, *, left_mib: int) -> Iterator[None]:
         ssh(machine, f"sudo rm -f {filler} {filler}.rest")
 
 
+@pytest.mark.soak
 def test_full_disk_defers_and_loses_nothing(boots: Boots, tmp_path: Path) -> None:
     """With little space left new mail is put off; with none, what was taken waits and arrives."""
     instance = new_instance(tmp_path / "files", domain="full.test")

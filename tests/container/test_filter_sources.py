@@ -210,6 +210,7 @@ def _state_changed(machine: Machine) -> str:
     return ssh(machine, "systemctl show --property=StateChangeTimestampMonotonic amavis.service")
 
 
+@pytest.mark.soak
 def test_new_rules_count_at_once(updated: tuple[Machine, Subject], lab: Lab) -> None:
     """They are on the state partition, with the machine's own keyring; amavis reloads for them."""
     machine, subject = updated
@@ -229,6 +230,7 @@ def test_new_rules_count_at_once(updated: tuple[Machine, Subject], lab: Lab) -> 
     assert _state_changed(machine) == before
 
 
+@pytest.mark.soak
 def test_rules_by_another_key_are_refused(updated: tuple[Machine, Subject], lab: Lab) -> None:
     """A mirror that was taken over brings nothing in; the next try is later, and nothing fails."""
     machine, _ = updated
@@ -245,6 +247,7 @@ def test_rules_by_another_key_are_refused(updated: tuple[Machine, Subject], lab:
     assert "spam-rules" not in ssh(machine, "systemctl --failed --no-legend")
 
 
+@pytest.mark.soak
 def test_fetched_signatures_count_at_once(updated: tuple[Machine, Subject], lab: Lab) -> None:
     """They are loaded, mail is no longer marked, and status warns no more."""
     machine, subject = updated
@@ -266,6 +269,7 @@ def test_fetched_signatures_count_at_once(updated: tuple[Machine, Subject], lab:
     assert b"X-Virus-Scanned" not in got
 
 
+@pytest.mark.soak
 def test_mirror_that_is_away_fails_nothing(updated: tuple[Machine, Subject], lab: Lab) -> None:
     """An upstream that is down is red in status at most, never a failed unit."""
     machine, _ = updated

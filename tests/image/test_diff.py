@@ -56,6 +56,7 @@ def test_the_policy_can_be_read(built: Built) -> None:
     assert any(line.startswith("allow postfix_smtp_t ") for line in text)
 
 
+@pytest.mark.soak
 def test_a_changed_template_and_setting_are_told(
     own_home: Path, locked: Lock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
