@@ -45,18 +45,18 @@ def configured(context: Context, lower: Sequence[Path]) -> Path:
         upper = out / "upper"
         with writable(context, lower, upper) as root:
             deployer.apply(root, context.log, server.server, context.settings)
-            _compile(root)
+            compile_modules(root)
         clean.upper(upper, context.lock.source_date_epoch)
 
     key = digest(["configured", FORMAT, context.plan, _names(lower)])
     return context.store.realise("configured", key, make)
 
 
-def _compile(root: Path) -> None:
+def compile_modules(root: Path) -> None:
     """Compile our own modules: on a read-only root Python would at each start.
 
     Debian's come compiled. Nothing changes below a module, so that none has to be read for it
-    (PEP 552, unchecked).
+    (PEP 552, unchecked). Raises PostolkaError.
     """
     from pyinfra_deploys.connectors.rootfs import Root  # noqa: PLC0415 - imports pyinfra
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
-#: `make test` waits for one alone: half a minute each.
-_OTHER_MILTERS = ("opendmarc", "dmarc-policy")
-
 
 def _hanging(machine: Machine, unit: str) -> AbstractContextManager[None]:
     """Stop all processes of a unit as by Ctrl-Z, for a while."""
@@ -48,10 +45,8 @@ def test_resolver_that_hangs_puts_off(
     leaves_signed(subject, sent)
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["opendkim", *(pytest.param(name, marks=pytest.mark.soak) for name in _OTHER_MILTERS)],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("unit", ["opendkim", "opendmarc", "dmarc-policy"])
 def test_milter_that_hangs_puts_off(
     machine: Machine, subject: Subject, alice: Login, unit: str
 ) -> None:

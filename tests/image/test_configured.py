@@ -11,6 +11,7 @@ import pytest
 from postolka import build, deployer, home, trees
 from postolka.derivation import GROUP_DATA
 from postolka.errors import ProblemsError
+from postolka.layers import configured as layer
 from pyinfra_deploys import server, settings
 from pyinfra_deploys.connectors.rootfs import Root
 from tests import checkouts
@@ -87,6 +88,7 @@ def test_the_layer_is_the_same_again(built: Built, tmp_path: Path) -> None:
     parsed = settings.load(home.CHECKOUT / GROUP_DATA)
     with mounted([built.root_layers[-1]], tmp_path) as path:
         deployer.apply(path, tmp_path / "log", server.server, parsed)
+        layer.compile_modules(path)
     plain = [
         [row[:6] for row in trees.entries(upper)]
         for upper in (built.root_layers[0], tmp_path / "upper")

@@ -40,8 +40,13 @@ find /etc -xdev | sort | sha256sum
 hostname
 """
 _UNCONFINED = {"init_t", "initrc_t", "kernel_t", "unconfined_service_t", "unconfined_t"}
-#: Scripts that watch the machine's addresses, or fetch signed rules once in a while.
-_NO_MAIL = {"amavis-networks.service", "spam-rules.service"}
+#: Scripts that watch the machine's addresses, or ask others once in a while.
+_NO_MAIL = {
+    "amavis-networks.service",
+    "postolka-acme.service",
+    "postolka-lookout.service",
+    "spam-rules.service",
+}
 _QUESTIONS = {
     # Blessing comes last of all, and may still be going on.
     "blessing": f"timeout {_BLESSING_SECONDS} sh -c 'until systemctl is-active --quiet "
