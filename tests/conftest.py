@@ -31,8 +31,7 @@ _LONG = (
     "container/test_life", "container/test_dns01", "container/test_two_instances",
     "container/test_ec2", "image/test_disk", "container/test_postfix_tls",
     "container/test_postfix_screen", "container/test_acme", "container/test_opendkim",
-    "container/test_cli", "container/test_networks", "container/test_postfix_relay",
-    "container/test_lab", "container/test_power",
+    "container/test_postfix_relay", "container/test_lab", "container/test_power",
 )  # fmt: skip
 
 

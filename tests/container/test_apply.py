@@ -216,6 +216,7 @@ def test_daemon_that_fails_with_new_data_gets_the_old_ones_back(server: Server) 
     assert _COMING in ssh(server.machine, "sudo cat /etc/opendmarc/policy.json")
 
 
+@pytest.mark.soak
 def test_what_was_applied_outlives_a_boot_with_older_data(server: Server) -> None:
     """The platform still gives the first ones; the machine's are newer, and it says so."""
     name = "mx.apply.example"

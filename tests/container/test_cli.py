@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _SECONDS = 180
 
 
+# Each boots a machine of its own, as every test does without the command.
+pytestmark = pytest.mark.soak
+
+
 @pytest.fixture(autouse=True)
 def _own_home(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the commands see this run's image, and no machine or lab but their own."""
@@ -65,7 +69,6 @@ def _run(built: Built, instance: Instance, *words: str) -> subprocess.CompletedP
     return _postolka("container", "run", built.id, "--user-data", user_data, *words)
 
 
-@pytest.mark.soak
 def test_a_script_gets_all_it_needs_as_json(built: Built, instance: Instance) -> None:
     """The JSON is all there is on standard output; the machine is ready, and stays up."""
     done = _run(built, instance, "--lab", "--detach", "--json", "--name", "script")
@@ -117,7 +120,6 @@ def test_a_running_machine_is_listed_entered_watched_and_stopped(
         socket.create_connection((listed["host"], listed["ports"]["22"]))
 
 
-@pytest.mark.soak
 def test_a_machine_without_data_waits_for_them(built: Built) -> None:
     """That is what it is asked for: exit code 0, and a way in."""
     done = _postolka("container", "run", built.id, "--json")
@@ -129,7 +131,6 @@ def test_a_machine_without_data_waits_for_them(built: Built) -> None:
     )
 
 
-@pytest.mark.soak
 def test_a_machine_with_bad_data_is_a_failure_and_leaves_nothing(
     built: Built, instance: Instance
 ) -> None:

@@ -26,15 +26,11 @@ _ADDRESSES = {
 }
 
 
-#: One alone is enough for `make test`, in which the other machines have both.
-_PARAMS = [
-    pytest.param("v4", marks=pytest.mark.soak),
-    "v6",
-    pytest.param("both", marks=pytest.mark.soak),
-]
+# The other tests' machines have both, without being alone with it.
+pytestmark = pytest.mark.soak
 
 
-@pytest.fixture(scope="module", params=_PARAMS)
+@pytest.fixture(scope="module", params=_ADDRESSES)
 def booted(
     boots: Boots, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Machine, Subject, tuple[str, ...]]]:
