@@ -26,7 +26,7 @@ _ADDRESSES = {
 }
 
 
-# The other tests' machines have both, without being alone with it.
+# A machine each; that of the other tests has both families.
 pytestmark = pytest.mark.soak
 
 
