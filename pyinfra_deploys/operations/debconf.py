@@ -14,21 +14,22 @@ from pyinfra_deploys.facts.debconf import Debconf
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+#: The last one, the value, may be empty.
 _WORDS = 4
 
 
 @operation()
 def answered(lines: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Have debconf hold the answers in `lines`, each PACKAGE QUESTION TYPE VALUE.
+    """Have debconf hold the answers in `lines`, each PACKAGE QUESTION TYPE [VALUE].
 
-    Raises OperationError for a line that hasn't these four words.
+    Raises OperationError for a line that hasn't these words.
     """
     answers = {}
     for line in lines:
         words = line.split(maxsplit=_WORDS - 1)
-        if len(words) != _WORDS:
-            raise OperationError(f"not PACKAGE QUESTION TYPE VALUE: {line}")
-        answers[words[1]] = (line, words[3])
+        if len(words) not in {_WORDS - 1, _WORDS}:
+            raise OperationError(f"not PACKAGE QUESTION TYPE [VALUE]: {line}")
+        answers[words[1]] = (line, " ".join(words[3:]))
     if not answers:
         return
     found = host.get_fact(Debconf, questions=sorted(answers))
