@@ -11,6 +11,7 @@ import pytest
 
 from postolka import deployer
 from postolka.errors import PostolkaError
+from pyinfra_deploys import server
 from pyinfra_deploys.connectors.rootfs import Root
 from pyinfra_deploys.operations import accounts, debconf, tree, units
 from pyinfra_deploys.room import User
@@ -207,6 +208,13 @@ def test_questions_are_answered_once(path: Path, apply: Callable[..., int]) -> N
     shutil.rmtree(path / "var/cache/debconf")
     (path / "var/cache/debconf").mkdir()
     assert apply(debconf.answered, lines=lines) == 1
+
+
+def test_rooms_answers_are_answers(apply: Callable[..., int]) -> None:
+    """A machine that isn't built from scratch gets them by this operation."""
+    lines = [line for room in server.all_rooms() for line in room.debconf]
+    assert apply(debconf.answered, lines=lines) in {0, 1}
+    assert apply(debconf.answered, lines=lines) == 0
 
 
 def test_an_answer_to_nothing_is_an_error(apply: Callable[..., int]) -> None:
