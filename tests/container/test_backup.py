@@ -133,6 +133,7 @@ def test_target_with_another_key_gets_nothing(machine: Machine, vault: Vault) ->
 @pytest.mark.soak
 def test_lock_of_a_crash_is_taken_away(machine: Machine, vault: Vault) -> None:
     """A backup that was killed in the middle is no reason for the next to fail."""
+    assert _back_up(machine).startswith("snapshot ")
     ssh(machine, f"sudo systemctl start --no-block {_UNIT}")
     locks = vault.root / f"home/{vaults.USER}/mail/locks"
     deadline = time.monotonic() + _SECONDS
