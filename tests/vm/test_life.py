@@ -45,6 +45,7 @@ _NO_MAIL = {
     "amavis-networks.service",
     "postolka-acme.service",
     "postolka-lookout.service",
+    "razor-identity.service",
     "spam-rules.service",
 }
 _QUESTIONS = {
