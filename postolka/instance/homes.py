@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from postolka.errors import PostolkaError
-from postolka.instance.sql import literal
+from postolka.instance.sql import literal, maildir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +47,7 @@ class Homes:
 
     def default(self, address: str) -> Path:
         """Return the home of a mailbox that `user add` makes."""
-        local_part, _, domain = address.rpartition("@")
-        return self._paths.mail / domain / local_part
+        return self._paths.mail / maildir(address)
 
     def set_aside(self, home: Path) -> Path | None:
         """Move a home to where no later owner of its address looks; return where, if it existed."""
@@ -60,8 +58,7 @@ class Homes:
         aside = _free(lambda number: self._paths.deleted_mail / f"{address}.{stamp}.{number}")
         home.rename(aside)
         # From now on its days are counted (postolka-deleted-mail.service).
-        now = time.time()
-        os.utime(aside, (now, now))
+        os.utime(aside)
         return aside
 
     def set_aside_ownerless(self) -> list[Path]:
@@ -74,7 +71,7 @@ class Homes:
 
     def _maildirs(self, where: str = "") -> list[str]:
         query = f"USE postfixadmin;\nSELECT maildir FROM mailbox {where} ORDER BY 1;\n"
-        return [maildir.rstrip("/") for maildir in self._server.run(query).splitlines()]
+        return [row.rstrip("/") for row in self._server.run(query).splitlines()]
 
 
 def _free(path: Callable[[int], Path]) -> Path:

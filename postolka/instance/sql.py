@@ -40,6 +40,12 @@ def literal(text: str) -> str:
 Row = tuple[str, dict[str, str]]
 
 
+def maildir(address: str) -> str:
+    """Return where a mailbox that is made here has its home, below the mail store."""
+    local_part, _, domain = address.rpartition("@")
+    return f"{domain}/{local_part}/"
+
+
 def mailbox(address: str, password_hash: str, *, quota_mib: int, name: str = "") -> tuple[Row, Row]:
     """Return a mailbox's row and, as PostfixAdmin has it for each, that of its alias to itself."""
     local_part, _, domain = address.rpartition("@")
@@ -47,7 +53,7 @@ def mailbox(address: str, password_hash: str, *, quota_mib: int, name: str = "")
         "username": address,
         "password": password_hash,
         "name": name,
-        "maildir": f"{domain}/{local_part}/",
+        "maildir": maildir(address),
         "quota": str(quota_mib * BYTES_IN_MIB),
         "local_part": local_part,
         "domain": domain,
