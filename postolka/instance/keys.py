@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import textwrap
 
@@ -30,6 +31,9 @@ def encode(key: PrivateKey) -> str:
     return base64.b64encode(document).decode("ascii")
 
 
+# Finding out that an RSA key is sound takes milliseconds, and one set of data is asked for its keys
+# many times.
+@functools.lru_cache(maxsize=64)
 def decode(text: str) -> PrivateKey:
     """Return the key that `text` holds.
 

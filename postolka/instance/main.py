@@ -29,6 +29,8 @@ _SETTLE_SECONDS = 10.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb in `argv` (default: the process's arguments)."""
+    # Daemons read what is made here, whoever makes it: root's own umask is often 077.
+    os.umask(0o022)
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))

@@ -23,9 +23,9 @@ from postolka.instance.parse import parse
 from postolka.lab import acme, world
 from pyinfra_deploys import server as house
 from pyinfra_deploys.settings import Settings
+from tests.container.applying import apply
 from tests.container.conftest import Instance, meanwhile, reboot, ssh
 from tests.container.primary import Primary
-from tests.container.test_apply import apply
 from tests.unit.authority import Authority
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import smtplib
 import ssl
@@ -13,14 +12,14 @@ import pytest
 import yaml
 from cryptography import x509
 
-from postolka import acceptance, cli, container, machines, mailclient
+from postolka import acceptance, cli, container, mailclient
 from postolka.acceptance import compose
-from postolka.instance import document
 from postolka.instance.parse import parse
-from postolka.lab import post, userdata, world
+from postolka.lab import post, world
 from postolka.mailclient import Login
 from tests import started
-from tests.container.conftest import BOOT_SECONDS, new_instance, reboot, running, ssh
+from tests.container.applying import apply, of_the_lab, status
+from tests.container.conftest import new_instance, reboot, ssh
 from tests.container.sending import arrives, bring
 
 if TYPE_CHECKING:
@@ -57,29 +56,6 @@ class Server:
         return self.changed(dmarc={"trusted_forwarders": [_COMING]})
 
 
-def status(machine: Machine) -> dict[str, Any]:
-    """Return what a machine says of its data and its units."""
-    found = json.loads(ssh(machine, "sudo postolka-instance status --json || true"))
-    names = ("state", "hostname", "serial", "data", "problems", "units", "ports")
-    return {name: found[name] for name in names}
-
-
-def _of_the_lab(instance: Instance) -> bytes:
-    """Return an instance's data as the lab gives them to its machines."""
-    return document.part(userdata.amend(instance.user_data), where="test")
-
-
-def apply(machine: Machine, data: bytes) -> tuple[int, str]:
-    """Have the machine take data; return exit code and what it says."""
-    text = base64.b64encode(data).decode("ascii")
-    put = f"echo {text} | base64 -d | sudo sh -c 'umask 077; cat >/run/new'"
-    said = ssh(
-        machine, f"{put}; sudo postolka-instance apply /run/new 2>&1; echo $?", timeout_seconds=300
-    )
-    words, _, code = said.strip().rpartition("\n")
-    return int(code or words), words
-
-
 @pytest.fixture(scope="module")
 def server(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Boot a server whose state stays."""
@@ -90,7 +66,7 @@ def server(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         subject = acceptance.subject(machine, boots.lab, instance.directory)
         yield Server(instance=instance, machine=machine, subject=subject)
     finally:
-        machines.stop(machine.name)
+        started.drop(machine.name)
 
 
 def test_new_keys_sign_at_once(server: Server, boots: Boots) -> None:
@@ -106,7 +82,7 @@ def test_new_keys_sign_at_once(server: Server, boots: Boots) -> None:
         if key.role == "active"
     }
     with mailclient.inbox(server.subject.server, login) as client:
-        code, said = apply(server.machine, _of_the_lab(server.instance))
+        code, said = apply(server.machine, of_the_lab(server.instance))
         assert code == 0, said
         assert client.noop()[0] == "OK"
     told = {line.split()[1] for line in said.splitlines() if line.startswith("  told ")}
@@ -245,20 +221,3 @@ def _certified(server: Server) -> list[str]:
     found = x509.load_pem_x509_certificate(pem.encode("ascii"))
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return names.get_values_for_type(x509.DNSName)
-
-
-def test_first_data_can_come_by_hand(boots: Boots, server: Server) -> None:
-    """A machine that never had any serves after this, by the same data as any other."""
-    with running(boots.request(None)) as machine:
-        assert started.await_state(machine, timeout_seconds=BOOT_SECONDS).word == "waiting"
-        refused = apply(machine, b"format: 1\n")
-        assert refused[0] == 1
-        assert "hostname: is missing" in refused[1]
-        code, said = apply(machine, _of_the_lab(server.instance))
-        assert code == 0, said
-        found = status(machine)
-        assert (found["state"], found["data"]) == ("ready", "applied")
-        login = server.subject.first
-        with smtplib.SMTP(machine.host, machine.ports[587], timeout=60) as client:
-            client.starttls()
-            client.login(login.address, login.password)

@@ -17,6 +17,7 @@ from postolka.instance.parse import parse
 from postolka.lab import world
 from tests import started
 from tests.container import vaults
+from tests.container.applying import serve_by
 from tests.container.conftest import counters, meanwhile, ssh
 from tests.container.managesieve import deliver, filtering
 
@@ -46,13 +47,6 @@ _MAIL = (
 _FILTERS = "sudo sh -c 'cd /var/vmail && find . -name \"*.sieve\" -exec sha256sum {} + | sort'"
 
 
-def apply(machine: Machine, data: str) -> None:
-    """Have the machine serve by other data, whatever their serial."""
-    text = base64.b64encode(data.encode()).decode("ascii")
-    command = "sudo sh -c 'cat >/run/new; postolka-instance apply --force /run/new; rm /run/new'"
-    ssh(machine, f"echo {text} | base64 -d | {command}")
-
-
 def _told(machine: Machine, kind: str) -> dict[str, str]:
     found: dict[str, Any] = json.loads(ssh(machine, "sudo postolka-instance status --json || true"))
     return {item["path"]: item["text"] for item in found[kind]}
@@ -80,10 +74,10 @@ def _backed_up(machine: Machine, vault: Vault) -> Iterator[None]:
     """Give the shared server a place for its backups, and take it away in the end."""
     assert "nowhere" in _told(machine, "warnings")["backup"]
     kept = ssh(machine, f"sudo cat {KEPT}")
-    apply(machine, kept.replace("\nbackup:\n", f"\nbackup:\n  {vault.data}\n"))
+    serve_by(machine, kept.replace("\nbackup:\n", f"\nbackup:\n  {vault.data}\n"))
     yield
     ssh(machine, f"sudo systemctl stop {_UNIT}; sudo sh -c 'rm -rf /var/lib/postolka-backup/*'")
-    apply(machine, kept)
+    serve_by(machine, kept)
 
 
 def test_backup_goes_to_another_machine(machine: Machine) -> None:

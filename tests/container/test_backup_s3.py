@@ -13,9 +13,10 @@ import pytest
 from postolka import namespace
 from postolka.lab import acme, keys, tls, world
 from postolka.run import run
+from tests.container.applying import serve_by
 from tests.container.conftest import counters, ssh
 from tests.container.serving import serving
-from tests.container.test_backup import KEPT, apply
+from tests.container.test_backup import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def _write_certificate(place: Path) -> None:
 def test_backup_goes_to_a_bucket(machine: Machine, bucket: str, alice: Login) -> None:
     """By a port that the data name, to a service that their authority vouches for; and back."""
     kept = ssh(machine, f"sudo cat {KEPT}")
-    apply(machine, kept.replace("\nbackup:\n", f"\nbackup:\n  {bucket}\n"))
+    serve_by(machine, kept.replace("\nbackup:\n", f"\nbackup:\n  {bucket}\n"))
     try:
         ssh(machine, f"echo Subject: S3 | sudo doveadm save -u {alice.address}")
         assert ssh(machine, "sudo postolka-instance backup").startswith("snapshot ")
@@ -79,4 +80,4 @@ def test_backup_goes_to_a_bucket(machine: Machine, bucket: str, alice: Login) ->
     finally:
         ssh(machine, f"sudo doveadm mailbox delete -r -u {alice.address} Restored; true")
         ssh(machine, "sudo sh -c 'rm -rf /var/lib/postolka-backup/*'")
-        apply(machine, kept)
+        serve_by(machine, kept)

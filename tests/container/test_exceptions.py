@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container import senders
+from tests.container.applying import serve_by
 from tests.container.conftest import JOURNAL, ssh
 from tests.container.outgoing import fate
 from tests.container.senders import CLUB
@@ -55,20 +55,15 @@ exceptions:
 """
 
 
-def _apply(machine: Machine, data: str) -> None:
-    text = base64.b64encode(data.encode()).decode("ascii")
-    command = "sudo sh -c 'cat >/run/new; postolka-instance apply --force /run/new; rm /run/new'"
-    assert "told     postfix.service" in ssh(machine, f"echo {text} | base64 -d | {command}")
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _excepted(subject: Subject, machine: Machine) -> Iterator[None]:
     """Give the shared server exceptions, and take them away in the end."""
     subject.lab.publish("exceptions", f"mx.plain.example. 300 IN A {world.SINK.ipv4}\n")
     kept = ssh(machine, f"sudo cat {_KEPT}")
-    _apply(machine, f"{kept.rstrip()}\n{_DATA}")
+    said = serve_by(machine, f"{kept.rstrip()}\n{_DATA}")
+    assert "told     postfix.service" in said
     yield
-    _apply(machine, kept)
+    serve_by(machine, kept)
     subject.lab.publish("exceptions", "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 import socket
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 from postolka import acceptance, console, container, machines, mailclient
 from postolka.lab import world
 from tests import started
+from tests.container.applying import apply, of_the_lab, status
 from tests.container.conftest import (
     BOOT_SECONDS,
     Boots,
@@ -22,6 +24,7 @@ from tests.container.conftest import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from postolka.machines import Machine
@@ -45,15 +48,36 @@ def _state(machine: Machine, offset: int = 0) -> console.State:
     return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
 
 
-def test_machine_without_data_is_ssh_only(boots: Boots) -> None:
-    """No mail port is open, and the console and `status` say what is missing."""
+@pytest.fixture(scope="module")
+def empty(boots: Boots) -> Iterator[Machine]:
+    """Boot a machine without data."""
     machine = container.run(boots.request(None))
-    try:
-        assert _is_open(machine, 22)
-        assert [port for port in tcp_ports() if port != 22 and _is_open(machine, port)] == []
-        assert "none yet" in ssh(machine, "sudo postolka-instance status; true")
-    finally:
-        started.drop(machine.name)
+    yield machine
+    started.drop(machine.name)
+
+
+def test_machine_without_data_is_ssh_only(empty: Machine) -> None:
+    """No mail port is open, and the console and `status` say what is missing."""
+    assert _is_open(empty, 22)
+    assert [port for port in tcp_ports() if port != 22 and _is_open(empty, port)] == []
+    assert "none yet" in ssh(empty, "sudo postolka-instance status; true")
+
+
+def test_first_data_can_come_by_hand(empty: Machine, tmp_path: Path) -> None:
+    """A machine that never had any serves after this, by the same data as any other."""
+    instance = new_instance(tmp_path / "files", domain="hand.test")
+    code, said = apply(empty, b"format: 1\n")
+    assert code == 1
+    assert "hostname: is missing" in said
+    code, said = apply(empty, of_the_lab(instance))
+    assert code == 0, said
+    found = status(empty)
+    assert (found["state"], found["data"]) == ("ready", "applied")
+    credentials = json.loads((instance.directory / "credentials.json").read_text(encoding="utf-8"))
+    login = credentials["accounts"][0]
+    with smtplib.SMTP(empty.host, empty.ports[587], timeout=60) as client:
+        client.starttls()
+        client.login(login["address"], login["password"])
 
 
 def test_wrong_data_are_told_all_at_once(boots: Boots, tmp_path: Path) -> None:

@@ -180,7 +180,10 @@ def test_known_policy_holds_while_its_host_is_away(
         ssh(machine, "sudo systemctl start postfix-mta-sts-resolver.service; sudo rndc flush")
         mark, line = _send(booted, domain)
         assert "status=deferred" in line
-        assert f"relay={world.OUTSIDE.name}" in line
+        # It was found, its certificate seen, and nothing said to it.
+        assert f"{world.OUTSIDE.name}[" in line
+        log = ssh(machine, f"{JOURNAL} -u postfix.service | grep {world.OUTSIDE.name}")
+        assert f"Untrusted TLS connection established to {world.OUTSIDE.name}" in log
         log = ssh(machine, f"{JOURNAL} -u postfix-mta-sts-resolver.service")
         assert f"STS policy fetch for domain '{domain}' failed with error" in log
     finally:

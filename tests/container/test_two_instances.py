@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from tests.container.conftest import Boots
 
+#: Two machines, and none of what they say of each other is new to those that boot alone.
+pytestmark = pytest.mark.soak
+
 Pair: TypeAlias = "dict[str, tuple[Machine, Subject]]"
 
 _ANSWER_SECONDS = 60

@@ -1,7 +1,7 @@
 """A virtual machine's life, in one: booted by the command, used, rebooted, used again, stopped.
 
 Each boot of an emulated machine takes minutes, so what it shows is asked for once and kept; a mail
-of each kind, and the second boot, are for `make soak`.
+of each kind, the second boot and the shutdown are for `make soak`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 
 from postolka import acceptance, console, machines, mailclient
 from pyinfra_deploys.settings import Settings
+from tests import started
 from tests.container.conftest import new_instance, tcp_ports
 from tests.vm import chain
 from tests.vm.conftest import CPUS, MEMORY_MIB, ask, await_state, command
@@ -121,7 +122,7 @@ def life(built: Built, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> It
         )
     finally:
         if machines.directory(_NAME).exists():
-            machines.stop(_NAME)
+            started.drop(_NAME)
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +306,7 @@ def _kind(line: str) -> str:
     return f"{types[0]} {types[1]} {words['tclass']} {{ {permissions} }} {words.get('comm')}"
 
 
+@pytest.mark.soak
 def test_stop_is_a_shutdown(life: Life) -> None:
     """`vm stop` has the machine write everything out and switch itself off."""
     assert life.machine.console
