@@ -3,6 +3,8 @@
 PYTHON = python3
 POSTOLKA = .venv/bin/postolka
 SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
+# Where Python may not keep what it compiles, each of the tests' many processes compiles all again.
+RUN = env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m
 
 help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make bench  how fast it is, beside plain mmdebstrap and Debian's daemons"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
 
@@ -13,14 +15,14 @@ setup: .venv/installed
 demo: setup ; $(SUDO) sh packer/demo.sh
 
 # Most tests wait for a daemon, not for a processor: five at a time, each with a lab of its own.
-test: setup ; $(SUDO) .venv/bin/python -m pytest -m "not soak" -n 5 --dist loadfile --no-loadscope-reorder --durations 20 && echo "next: make demo, or make soak"
+test: setup ; $(SUDO) $(RUN) pytest -m "not soak" -n 5 --dist loadfile --no-loadscope-reorder --durations 20 && echo "next: make demo, or make soak"
 
-soak: setup ; $(SUDO) .venv/bin/python -m pytest -m soak && echo "next: make bench"
+soak: setup ; $(SUDO) $(RUN) pytest -m soak && echo "next: make bench"
 
-unit: setup ; .venv/bin/python -m pytest tests/unit tests/test_style.py
+unit: setup ; $(RUN) pytest tests/unit tests/test_style.py
 
 # BENCH=--json prints the figures for a program; BENCH="--only mail" measures one part.
-bench: setup ; $(SUDO) .venv/bin/python -m tests.bench $(BENCH)
+bench: setup ; $(SUDO) $(RUN) tests.bench $(BENCH)
 
 format: setup ; .venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
