@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from postolka import build, container, vm
+from tests.vm.conftest import CPUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,7 @@ def _run(request: container.Request) -> Machine:
             lab=request.lab,
             state=request.state,
             ports=request.ports,
+            cpus=CPUS,
         )
     )
     assert machine.console
