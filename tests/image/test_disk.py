@@ -74,6 +74,7 @@ def _built_elsewhere(directory: Path, checkout: Path) -> Path:
     return Path(said.strip()) / "disk.raw"
 
 
+@pytest.mark.soak
 def test_the_disk_is_the_same_elsewhere(
     golden: Path, locked: Lock, debs: Debs, tmp_path: Path
 ) -> None:
