@@ -15,6 +15,8 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     CHECKERS   commands (argv) with something to say about a mistake there  tuple[argv, ...]
     EFFECTIVE  commands (argv) that show the configuration on the machine   tuple[argv, ...]
     MASKED     units of its packages that must never start                  tuple[str, ...]
+    PRIVILEGED programs that keep their set-user-ID or set-group-ID bit     tuple[str, ...]
+    SANDBOX    the limits of its services                                   tuple[Sandbox, ...]
 
 beside `rootfs/` (baked; `.j2` rendered from settings) and `instance/` (rendered at each boot).
 A constant that a room doesn't need is left out. Pure: no I/O but the room's own folder, no pyinfra.
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import ModuleType
 
+    from pyinfra_deploys.sandbox import Sandbox
     from pyinfra_deploys.settings import Settings
 
 
@@ -155,6 +158,8 @@ class Room:
     checkers: tuple[tuple[str, ...], ...] = ()
     effective: tuple[tuple[str, ...], ...] = ()
     masked: tuple[str, ...] = ()
+    privileged: tuple[str, ...] = ()
+    sandbox: tuple[Sandbox, ...] = ()
 
     @property
     def rootfs(self) -> Path:
@@ -185,6 +190,8 @@ def read(module: ModuleType) -> Room:
             "checkers",
             "effective",
             "masked",
+            "privileged",
+            "sandbox",
         )
         if hasattr(module, name.upper())
     }

@@ -117,6 +117,11 @@ def masked() -> list[str]:
     return [unit for room in all_rooms() for unit in room.masked]
 
 
+def privileged() -> list[str]:
+    """Return the programs that may have more rights than who starts them, sorted."""
+    return sorted(program for room in all_rooms() for program in room.privileged)
+
+
 def house(settings: Settings) -> dict[str, Any]:
     """Return the image's manifest: every fact of the rooms that is read at bake or at boot.
 
@@ -146,7 +151,7 @@ def house(settings: Settings) -> dict[str, Any]:
 @deploy("Server")
 def server(settings: Settings) -> None:
     """Install every room. The packages and the accounts must be there already."""
-    from pyinfra_deploys.operations import units  # noqa: PLC0415 - imports pyinfra
+    from pyinfra_deploys.operations import privileges, units  # noqa: PLC0415 - imports pyinfra
 
     for module in ROOMS:
         name = module.__name__.rpartition(".")[2]
@@ -155,3 +160,4 @@ def server(settings: Settings) -> None:
     # Once for all: what a command costs in a root is mostly entering it.
     wanted = [unit.name for unit in rooms.units(facts, settings)]
     units.enabled(name="Enable units", units=wanted, masked=masked())
+    privileges.kept(name="Take away privileges", programs=privileged())

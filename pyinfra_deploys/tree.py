@@ -201,6 +201,8 @@ def _for_the_boot(room: Room, settings: Settings) -> Iterator[tuple[str, bytes |
             yield path, f"{RENDERED}/{relative}", ""
     for gate in gates((room,), settings):
         yield gate.path, gate.content, gate.mode
+    for limits in room.sandbox:
+        yield f"/etc/systemd/system/{limits.unit}.d/60-sandbox.conf", f"{limits}".encode(), "0644"
 
 
 def _walk(folder: Path) -> Sequence[Path]:

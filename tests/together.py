@@ -21,6 +21,7 @@ GROUPS = (
         "container/test_dovecot_filters", "container/test_dovecot_learning",
         "container/test_config", "container/test_domains", "container/test_exceptions",
         "container/test_apache", "container/test_statuspage", "container/test_tools",
+        "container/test_sandbox",
     ),
     (
         "container/test_failures", "container/test_dovecot_faults", "container/test_faults",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
 from pyinfra_deploys.room import Attributes, Egress, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -44,6 +45,12 @@ _IMPORTS = (
 CHECKS = (
     # The programs' own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/python3", "-Ic", _IMPORTS),
+)
+SANDBOX = (
+    Sandbox(
+        unit="postolka-acme.service",
+        writes=("/var/lib/postolka-acme/account", "/var/lib/postolka-acme/webroot"),
+    ),
 )
 
 

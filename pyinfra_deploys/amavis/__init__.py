@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -54,6 +55,21 @@ READERS = (
     Reader(
         unit="amavis.service",
         files=("/etc/amavis", "/etc/razor", "/etc/pyzor", "/etc/spamassassin/90-instance.cf"),
+    ),
+)
+SANDBOX = (
+    Sandbox(
+        unit="amavis.service",
+        writes=("/var/lib/amavis",),
+        # getaddrinfo(3) looks at the machine's addresses.
+        families=("INET", "INET6", "NETLINK", "UNIX"),
+    ),
+    Sandbox(
+        unit="amavis-networks.service",
+        writes=("/run/amavis-networks",),
+        families=("NETLINK", "UNIX"),
+        # ip(8) has a SELinux domain of its own.
+        gains_privileges=True,
     ),
 )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from postolka.instance import mtasts
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Port, Reader, Unit, complaints, plain
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -43,6 +44,14 @@ CHECKERS = (complaints("apache2 -t", "Syntax OK"),)
 EFFECTIVE = (plain("/etc/apache2/apache2.conf", "/etc/apache2/sites.conf"), ("apache2", "-S"))
 #: Debian's own housekeeping of a cache that isn't used.
 MASKED = ("apache-htcacheclean.service",)
+SANDBOX = (
+    Sandbox(
+        unit="apache2.service",
+        writes=("/run/apache2", "/var/log/apache2"),
+        # Ports below 1024; the server's key; who serves is www-data.
+        capabilities=("CHOWN", "DAC_READ_SEARCH", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    ),
+)
 
 
 @deploy("Apache")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -51,6 +52,15 @@ CHECKERS = (("sh", "-c", _READS),)
 EFFECTIVE = (
     plain("/etc/postolka/backup/target.json"),
     ("systemctl", "cat", "--no-pager", "postolka-backup.timer", "postolka-backup.service"),
+)
+SANDBOX = (
+    # It may read everything, homes too.
+    Sandbox(
+        unit="postolka-backup.service",
+        writes=("/var/lib/postolka-backup", "/var/cache/postolka-backup", "/var/backups/postolka"),
+        capabilities=("DAC_READ_SEARCH",),
+        home="read-only",
+    ),
 )
 
 

@@ -73,6 +73,7 @@ FILES = {
     "/etc/postolka/authorities.pem": Attributes(mode="0644"),
     "/etc/sudoers.d/postolka": Attributes(mode="0440"),
 }
+PRIVILEGED = ("/usr/bin/sudo",)
 CHECKS = (
     ("visudo", "--check", "--quiet", "--file=/etc/sudoers.d/postolka"),
     # Reads all of /etc and /usr/lib; a wrong line in any of them is an error.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -36,6 +37,16 @@ EFFECTIVE = (("named-checkconf", "-px"),)
 MASKED = ("named-resolvconf.service",)
 READERS = (Reader(unit="named.service", files=("/etc/bind",)),)
 CHECKERS = (("named-checkconf", "-z", "/etc/bind/named.conf"),)
+SANDBOX = (
+    Sandbox(
+        unit="named.service",
+        writes=("/run/named", "/var/cache/bind", "/var/lib/bind"),
+        # Port 53; and it becomes bind.
+        capabilities=("DAC_READ_SEARCH", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_RESOURCE"),
+        # It looks at the machine's addresses.
+        families=("INET", "INET6", "NETLINK", "UNIX"),
+    ),
+)
 
 
 @deploy("BIND")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -42,6 +43,17 @@ MASKED = (
 )
 CHECKS = (("clamconf", "--config-dir=/etc/clamav"),)
 READERS = (Reader(unit="", files=("/etc/clamav/freshclam.conf",)),)
+SANDBOX = (
+    Sandbox(
+        unit="clamav-daemon.service",
+        writes=("/run/clamav", "/var/lib/clamav", "-/var/log/clamav"),
+        # It becomes clamav.
+        capabilities=("CHOWN", "DAC_READ_SEARCH", "SETGID", "SETUID"),
+        # Signatures that are programs are compiled.
+        writes_code=True,
+    ),
+    Sandbox(unit="clamav-signatures.service", writes=("/var/lib/clamav",)),
+)
 
 
 @deploy("ClamAV")

@@ -14,6 +14,8 @@ PACKAGES = ("cron",)
 USERS = (User(name="crontab", id=170, is_group_only=True),)
 UNITS = (Unit(name="cron.service"),)
 #: The crontabs of users (crontab(1)). /etc/cron.d is the image's.
+#: Users' own tables are the group's.
+PRIVILEGED = ("/usr/bin/crontab",)
 STATE = (State(path="/var/spool/cron", kind="precious"),)
 
 

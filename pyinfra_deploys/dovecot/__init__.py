@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -49,6 +50,36 @@ FILES = {
 EFFECTIVE = (("doveconf", "-n"),)
 READERS = (Reader(unit="dovecot.service", files=("/etc/dovecot", "/run/postolka/tls")),)
 CHECKERS = (("sh", "-c", "doveconf -n >/dev/null"),)
+SANDBOX = (
+    Sandbox(
+        unit="dovecot.service",
+        writes=(
+            "/run/dovecot",
+            "/run/dovecot-sieve",
+            "/var/lib/dovecot",
+            # Its sockets, and sendmail(1).
+            "/var/spool/postfix/private",
+            "/var/spool/postfix/maildrop",
+            "/var/spool/spam-learn",
+            "/var/vmail",
+        ),
+        # Each of its processes becomes somebody else, and who logs in sees an empty directory.
+        capabilities=(
+            *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "KILL", "NET_BIND_SERVICE"),
+            *("SETGID", "SETUID", "SYS_CHROOT", "SYS_RESOURCE"),
+        ),
+        # sendmail(1) looks at the machine's addresses.
+        families=("INET", "INET6", "NETLINK", "UNIX"),
+        calls=("@system-service", "chroot"),
+        # Answers of a user's filters go by sendmail(1); its own programs have SELinux domains.
+        gains_privileges=True,
+    ),
+    Sandbox(
+        unit="postolka-deleted-mail.service",
+        writes=("/var/vmail",),
+        families=("UNIX",),
+    ),
+)
 
 
 @deploy("Dovecot")

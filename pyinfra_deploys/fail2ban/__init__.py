@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Reader, State, Unit, complaints, plain
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -25,6 +26,16 @@ CHECKERS = (complaints("fail2ban-client --test", "OK"),)
 EFFECTIVE = (
     plain("/etc/fail2ban/jail.conf", "/etc/fail2ban/jail.d/allowed.conf"),
     ("fail2ban-client", "--dump-pretty"),
+)
+SANDBOX = (
+    # It reads the journal and runs nft, as root; nft has a SELinux domain of its own.
+    Sandbox(
+        unit="fail2ban.service",
+        writes=("/run/fail2ban", "/var/lib/fail2ban"),
+        capabilities=("DAC_READ_SEARCH", "NET_ADMIN"),
+        families=("INET", "INET6", "NETLINK", "UNIX"),
+        gains_privileges=True,
+    ),
 )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -30,6 +31,7 @@ CHECKS = (
     ("/usr/sbin/mariadbd", "--user=mysql", "--verbose", "--help"),
 )
 EFFECTIVE = (("my_print_defaults", "--mysqld"),)
+SANDBOX = (Sandbox(unit="mariadb.service", writes=("/var/lib/mysql",), families=("UNIX",)),)
 
 
 @deploy("MariaDB")

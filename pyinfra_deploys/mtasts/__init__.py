@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User, plain
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -44,6 +45,7 @@ EFFECTIVE = (plain("/etc/mta-sts-daemon.yml"),)
 READERS = (
     Reader(unit="postfix-mta-sts-resolver.service", files=("/etc/postolka/authorities.pem",)),
 )
+SANDBOX = (Sandbox(unit="postolka-tlspolicy.service"),)
 
 
 @deploy("MTA-STS")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User, plain
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -47,6 +48,10 @@ CHECKERS = (
     ("opendkim", "-n", "-x", "/etc/opendkim.conf"),
     # Setting opendkim_ed25519.
     ("sh", "-c", "f=/etc/opendkim-ed25519.conf; [ ! -e $f ] || opendkim -n -x $f"),
+)
+SANDBOX = tuple(
+    Sandbox(unit=unit, writes=("/run/opendkim",))
+    for unit in ("opendkim.service", "opendkim-ed25519.service")
 )
 
 

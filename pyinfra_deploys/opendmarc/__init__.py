@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install, modules
 from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -36,6 +37,10 @@ CHECKS = (
     ("/usr/libexec/postolka/dmarc-policy", "--help"),
 )
 READERS = (Reader(unit="dmarc-policy.service", files=("/etc/opendmarc/policy.json",)),)
+SANDBOX = (
+    Sandbox(unit="opendmarc.service", writes=("/run/opendmarc",)),
+    Sandbox(unit="dmarc-policy.service"),
+)
 
 
 @deploy("OpenDMARC")

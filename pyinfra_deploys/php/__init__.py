@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -21,6 +22,7 @@ PACKAGES = ("php8.4-cli", "php8.4-fpm", "php8.4-mysql")
 #: Files of sessions are in the applications' own directories, where PHP itself ends them.
 MASKED = ("php8.4-fpm.service", "phpsessionclean.timer")
 CHECKS = (("php-fpm8.4", "-i"),)
+SANDBOX = (Sandbox(unit="postolka-php@.service"),)
 
 
 @deploy("PHP")

@@ -69,6 +69,8 @@ FILES = {
 EFFECTIVE = (("postconf", "-n"), ("postconf", "-M"), ("postconf", "-P"))
 #: It copies resolv.conf into a chroot, which this server doesn't use.
 MASKED = ("postfix-resolvconf.path",)
+#: Whoever sends a mail puts it where only Postfix may (postdrop(1)), and may ask for the queue.
+PRIVILEGED = ("/usr/sbin/postdrop", "/usr/sbin/postqueue")
 READERS = (
     Reader(
         unit="postfix.service",

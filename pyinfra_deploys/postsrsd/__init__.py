@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User, plain
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -41,6 +42,7 @@ READERS = (
         files=("/etc/postolka/postsrsd.env", "/etc/postolka/postsrsd.secret"),
     ),
 )
+SANDBOX = (Sandbox(unit="postsrsd.service", families=("INET", "UNIX")),)
 
 
 @deploy("postsrsd")

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 USERS = (User(name="ratelimit", id=172),)
 UNITS = (Unit(name="postolka-ratelimit.service", setting="ratelimit.enabled"),)
+SANDBOX = (
+    Sandbox(
+        unit="postolka-ratelimit.service",
+        writes=("/var/spool/postfix/maildrop",),
+        families=("INET", "INET6", "NETLINK", "UNIX"),
+        # sendmail(1) hands the alarm over by a program of the group postdrop.
+        gains_privileges=True,
+    ),
+)
 
 
 @deploy("Rate limit")

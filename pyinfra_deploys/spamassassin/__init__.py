@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -53,6 +54,7 @@ CHECKS = (
 )
 #: sa-update reads them at each run; what amavis reads is amavis's.
 READERS = (Reader(unit="", files=("/etc/spamassassin/channels", "/etc/spamassassin/channels.asc")),)
+SANDBOX = (Sandbox(unit="spam-rules.service", writes=("/var/lib/spamassassin",)),)
 
 
 @deploy("SpamAssassin")

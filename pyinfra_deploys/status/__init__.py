@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
 from pyinfra_deploys.room import Attributes, Egress, Port, Unit, User
+from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -45,6 +46,20 @@ _IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import postolka.lookou
 CHECKS = (
     # The program's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/python3", "-Ic", _IMPORTS),
+)
+# Root, as status needs it: the queue, the database's socket, the firewall's counters. They change
+# nothing, and read one request. nft and postqueue have SELinux domains of their own.
+SANDBOX = (
+    *(
+        Sandbox(
+            unit=unit,
+            capabilities=("DAC_READ_SEARCH", "NET_ADMIN"),
+            families=("INET", "INET6", "NETLINK", "UNIX"),
+            gains_privileges=True,
+        )
+        for unit in ("postolka-metrics@.service", "postolka-statuspage@.service")
+    ),
+    Sandbox(unit="postolka-lookout.service"),
 )
 
 

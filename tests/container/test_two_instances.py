@@ -70,6 +70,19 @@ def test_mail_passes_every_check_of_the_other(pair: Pair, here: str, there: str)
     assert f"Verified TLS connection established to {them.server.name}[" in log
 
 
+def test_they_have_no_secret_in_common(pair: Pair) -> None:
+    """What the image doesn't bring each machine has made by itself."""
+    own = "/etc/machine-id /etc/bind/rndc.key /var/lib/postolka/machine/*"
+    own += " /var/lib/postolka/ssh/*_key"
+    found = []
+    for machine, _ in pair.values():
+        lines = ssh(machine, f"sudo sh -c 'sha256sum {own}'").splitlines()
+        found.append({path: digest for digest, path in (line.split() for line in lines)})
+    here, there = found
+    assert here.keys() == there.keys()
+    assert [path for path in here if here[path] == there[path]] == []
+
+
 def _verdicts(subject: Subject, message: bytes) -> set[tuple[str, str]]:
     """Return what the server says of a mail that it took."""
     results = message_from_bytes(message, policy=policy.default).get_all("Authentication-Results")

@@ -13,7 +13,7 @@ from postolka import deployer
 from postolka.errors import PostolkaError
 from pyinfra_deploys import server
 from pyinfra_deploys.connectors.rootfs import Root
-from pyinfra_deploys.operations import accounts, debconf, tree, units
+from pyinfra_deploys.operations import accounts, debconf, privileges, tree, units
 from pyinfra_deploys.room import User
 from pyinfra_deploys.tree import Entry
 from tests.image.overlay import mounted
@@ -221,3 +221,22 @@ def test_an_answer_to_nothing_is_an_error(apply: Callable[..., int]) -> None:
     """A line has three words, and a value that may be empty."""
     with pytest.raises(Exception, match="not PACKAGE QUESTION TYPE"):
         apply(debconf.answered, lines=["tried tried/question"])
+
+
+def test_privileges_are_taken_away_once(path: Path, apply: Callable[..., int]) -> None:
+    """Whoever isn't named loses both bits, and nothing else of its mode."""
+    programs = {name: (path / f"usr/bin/{name}").stat().st_mode for name in ("sudo", "su", "chage")}
+    assert programs["su"] & 0o4000
+    assert programs["chage"] & 0o2000
+    assert apply(privileges.kept, programs=["/usr/bin/sudo"]) == 1
+    after = {name: (path / f"usr/bin/{name}").stat().st_mode for name in programs}
+    assert after["sudo"] == programs["sudo"]
+    assert after["su"] == programs["su"] & ~0o4000
+    assert after["chage"] == programs["chage"] & ~0o2000
+    assert apply(privileges.kept, programs=["/usr/bin/sudo"]) == 0
+
+
+def test_a_privilege_of_nobody_is_an_error(apply: Callable[..., int]) -> None:
+    """A list that names what isn't there has a mistake, or a package has changed."""
+    with pytest.raises(PostolkaError, match="/usr/bin/sudoo"):
+        apply(privileges.kept, programs=["/usr/bin/sudoo"])

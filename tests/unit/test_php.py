@@ -18,7 +18,6 @@ def test_application_is_its_own_user_from_the_start() -> None:
     """The unit's instance names the account; no step is root's."""
     lines = golden.baked(php)[_UNIT].decode().splitlines()
     assert "User=%i" in lines
-    assert "CapabilityBoundingSet=" in lines
     assert not [line for line in lines if line.startswith("Exec") and "=+" in line]
 
 
