@@ -6,7 +6,10 @@ Pure: no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What every service does without.
 _NEVER = (
@@ -27,6 +30,9 @@ _NEVER = (
     # An error, which a daemon can tell of, in the place of a death.
     "SystemCallErrorNumber=EPERM",
 )
+
+#: Kinds of sockets for who asks the kernel about the machine's addresses, too (getifaddrs(3)).
+WITH_NETLINK = ("INET", "INET6", "NETLINK", "UNIX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,5 +78,5 @@ class Sandbox:
         return head + "".join(f"{line}\n" for line in sorted(lines))
 
 
-def _list(name: str, words: list[str] | tuple[str, ...]) -> str:
+def _list(name: str, words: Iterable[str]) -> str:
     return f"{name}={' '.join(words)}"

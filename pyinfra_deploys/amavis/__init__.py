@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
-from pyinfra_deploys.sandbox import Sandbox
+from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -62,7 +62,7 @@ SANDBOX = (
         unit="amavis.service",
         writes=("/var/lib/amavis",),
         # getaddrinfo(3) looks at the machine's addresses.
-        families=("INET", "INET6", "NETLINK", "UNIX"),
+        families=WITH_NETLINK,
     ),
     Sandbox(
         unit="amavis-networks.service",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
-from pyinfra_deploys.sandbox import Sandbox
+from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -44,7 +44,7 @@ SANDBOX = (
         # Port 53; and it becomes bind.
         capabilities=("DAC_READ_SEARCH", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_RESOURCE"),
         # It looks at the machine's addresses.
-        families=("INET", "INET6", "NETLINK", "UNIX"),
+        families=WITH_NETLINK,
     ),
 )
 

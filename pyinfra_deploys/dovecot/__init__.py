@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
-from pyinfra_deploys.sandbox import Sandbox
+from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -69,7 +69,7 @@ SANDBOX = (
             *("SETGID", "SETUID", "SYS_CHROOT", "SYS_RESOURCE"),
         ),
         # sendmail(1) looks at the machine's addresses.
-        families=("INET", "INET6", "NETLINK", "UNIX"),
+        families=WITH_NETLINK,
         calls=("@system-service", "chroot"),
         # Answers of a user's filters go by sendmail(1); its own programs have SELinux domains.
         gains_privileges=True,

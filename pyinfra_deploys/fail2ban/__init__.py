@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Attributes, Reader, State, Unit, complaints, plain
-from pyinfra_deploys.sandbox import Sandbox
+from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -33,7 +33,7 @@ SANDBOX = (
         unit="fail2ban.service",
         writes=("/run/fail2ban", "/var/lib/fail2ban"),
         capabilities=("DAC_READ_SEARCH", "NET_ADMIN"),
-        families=("INET", "INET6", "NETLINK", "UNIX"),
+        families=WITH_NETLINK,
         gains_privileges=True,
     ),
 )

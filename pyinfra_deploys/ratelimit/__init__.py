@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
 from pyinfra_deploys.room import Unit, User
-from pyinfra_deploys.sandbox import Sandbox
+from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -22,7 +22,7 @@ SANDBOX = (
     Sandbox(
         unit="postolka-ratelimit.service",
         writes=("/var/spool/postfix/maildrop",),
-        families=("INET", "INET6", "NETLINK", "UNIX"),
+        families=WITH_NETLINK,
         # sendmail(1) hands the alarm over by a program of the group postdrop.
         gains_privileges=True,
     ),

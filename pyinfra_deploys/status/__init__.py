@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
 from pyinfra_deploys.room import Attributes, Egress, Port, Unit, User
-from pyinfra_deploys.sandbox import Sandbox
+from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -54,7 +54,7 @@ SANDBOX = (
         Sandbox(
             unit=unit,
             capabilities=("DAC_READ_SEARCH", "NET_ADMIN"),
-            families=("INET", "INET6", "NETLINK", "UNIX"),
+            families=WITH_NETLINK,
             gains_privileges=True,
         )
         for unit in ("postolka-metrics@.service", "postolka-statuspage@.service")

@@ -60,10 +60,9 @@ def _excepted(subject: Subject, machine: Machine) -> Iterator[None]:
     """Give the shared server exceptions, and take them away in the end."""
     subject.lab.publish("exceptions", f"mx.plain.example. 300 IN A {world.SINK.ipv4}\n")
     kept = ssh(machine, f"sudo cat {_KEPT}")
-    said = serve_by(machine, f"{kept.rstrip()}\n{_DATA}")
-    assert "told     postfix.service" in said
+    assert "told     postfix.service" in serve_by(machine, f"{kept.rstrip()}\n{_DATA}")
     yield
-    serve_by(machine, kept)
+    assert "told     postfix.service" in serve_by(machine, kept)
     subject.lab.publish("exceptions", "")
 
 

@@ -54,19 +54,25 @@ def _image(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield path
 
 
+@pytest.fixture(name="modes", scope="module")
+def _modes(image: Path) -> dict[str, int]:
+    """Return the mode of each regular file, by its path."""
+    paths = ((path, path.lstat().st_mode) for path in image.rglob("*"))
+    return {str(path.relative_to(image)): mode for path, mode in paths if stat.S_ISREG(mode)}
+
+
 @pytest.fixture(name="made", scope="module")
-def _made(image: Path) -> dict[str, bytes]:
+def _made(image: Path, modes: dict[str, int]) -> dict[str, bytes]:
     """Return the content of each file that no package brings as it is, by its path.
 
     What a package brings is public. So is what Python compiled of it.
     """
     digests = _shipped(image)
     found = {}
-    for path in image.rglob("*"):
-        name = str(path.relative_to(image))
-        if not stat.S_ISREG(path.lstat().st_mode) or name.startswith(_RECORDS):
+    for name in modes:
+        if name.startswith(_RECORDS):
             continue
-        content = path.read_bytes()
+        content = (image / name).read_bytes()
         if hashlib.md5(content, usedforsecurity=False).hexdigest() not in digests:
             found[name] = content
     compiled = [name for name in found if name.endswith(".pyc")]
@@ -155,14 +161,9 @@ def test_what_is_a_machines_own_is_not_there(image: Path) -> None:
     assert (image / "etc/machine-id").read_bytes() == b""
 
 
-def test_privileged_programs_are_the_rooms(image: Path) -> None:
+def test_privileged_programs_are_the_rooms(image: Path, modes: dict[str, int]) -> None:
     """No other one gives whoever starts it more rights, and none has a capability of its own."""
-    found = {
-        f"/{path.relative_to(image)}": path.lstat().st_mode
-        for path in image.rglob("*")
-        if stat.S_ISREG(path.lstat().st_mode)
-    }
     both = stat.S_ISUID | stat.S_ISGID
-    assert sorted(path for path, mode in found.items() if mode & both) == server.privileged()
-    capable = [path for path in found if "security.capability" in os.listxattr(f"{image}{path}")]
+    assert sorted(f"/{name}" for name, mode in modes.items() if mode & both) == server.privileged()
+    capable = [name for name in modes if "security.capability" in os.listxattr(image / name)]
     assert capable == []

@@ -6,6 +6,7 @@ from pyinfra_deploys import php
 from tests.unit import golden
 
 _UNIT = "/usr/lib/systemd/system/postolka-php@.service"
+_LIMITS = "/etc/systemd/system/postolka-php@.service.d/60-sandbox.conf"
 _SETTINGS = "/etc/php/8.4/fpm/conf.d/90-postolka.ini"
 
 
@@ -18,6 +19,7 @@ def test_application_is_its_own_user_from_the_start() -> None:
     """The unit's instance names the account; no step is root's."""
     lines = golden.baked(php)[_UNIT].decode().splitlines()
     assert "User=%i" in lines
+    assert b"\nCapabilityBoundingSet=\n" in golden.baked(php)[_LIMITS]
     assert not [line for line in lines if line.startswith("Exec") and "=+" in line]
 
 
