@@ -40,7 +40,11 @@ fi
 [ -x .venv/bin/python ] || { step "making .venv"; "$python" -m venv .venv; }
 step "installing the Python packages into .venv"
 # Compiling every module of theirs takes a third of the time; Python compiles what it imports.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]' >&2
+pip() { .venv/bin/python -m pip "$@" --quiet --disable-pip-version-check --no-compile >&2; }
+pip install --editable '.[test]'
+# The scanner of the TLS tests wants another version of cryptography than what they themselves use.
+[ -x .venv/sslyze/bin/python ] || "$python" -m venv --without-pip .venv/sslyze
+pip --python .venv/sslyze install 'sslyze>=6.3'
 : >.venv/installed
 
 if ! command -v packer >/dev/null; then

@@ -26,7 +26,7 @@ def test_page_tells_people_how_to_set_up_a_client(machine: Machine) -> None:
     assert status == 200
     assert headers["Content-Type"] == "text/html; charset=UTF-8"
     assert "993" in body
-    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["Strict-Transport-Security"] == "max-age=63072000"
     assert headers["Server"] == "Apache"
 
 
