@@ -25,6 +25,9 @@ class BaseSettings:
     """journald MaxRetentionSec, days."""
     selinux: str = _choice("enforcing", "permissive")
     """SELINUX of selinux_config(5): what the policy doesn't allow is logged, or refused as well."""
+    selinux_dontaudit: bool = True
+    """semodule(8) --disable_dontaudit where it is false: what is refused without harm, as the
+    policy's authors know, is logged as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from postolka.layers.context import Context
+    from pyinfra_deploys.settings import Settings
 
 #: Raised when this module makes another result from the same inputs.
 FORMAT = 1
@@ -36,7 +37,8 @@ def disk(context: Context, kernel: Path, initrd: Path, image: Path) -> Path:
     root_hash = (image / "roothash").read_text(encoding="ascii").strip()
     inputs = [
         "disk", FORMAT, TRIES, context.tools.key, kernel.name, initrd.name, root_hash,
-        os_release(context), context.lock.source_date_epoch, command_line(root_hash),
+        os_release(context), context.lock.source_date_epoch,
+        command_line(root_hash, context.settings),
         sources(BOOT / "disk"), sources(BOOT / "esp"),
     ]  # fmt: skip
     key = digest(inputs)
@@ -64,10 +66,13 @@ def disk(context: Context, kernel: Path, initrd: Path, image: Path) -> Path:
     return context.store.realise("disk", key, make)
 
 
-def command_line(root_hash: str) -> str:
+def command_line(root_hash: str, settings: Settings) -> str:
     """Return the kernel's command line."""
     lines = (BOOT / "cmdline").read_text(encoding="ascii").splitlines()
     options = [line for line in lines if line and not line.startswith("#")]
+    if settings.base.selinux == "permissive" or not settings.base.selinux_dontaudit:
+        # More is told than the kernel prints: ten lines in five seconds.
+        options.append("sysctl.kernel.printk_ratelimit=0")
     return " ".join([*options, f"roothash={root_hash}"])
 
 
@@ -79,7 +84,8 @@ def _write_esp(context: Context, kernel: Path, initrd: Path, root_hash: str, esp
     context.tools.run(
         [
             "ukify", "build", "--linux=/kernel/vmlinuz", "--initrd=/initrd/initrd",
-            f"--uname={kernel_layer.release(kernel)}", f"--cmdline={command_line(root_hash)}",
+            f"--uname={kernel_layer.release(kernel)}",
+            f"--cmdline={command_line(root_hash, context.settings)}",
             f"--os-release=ID=debian\nPRETTY_NAME=Postolka\n{os_release(context)}",
             f"--output=/linux/{name}",
         ],

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import os
 import shutil
 import uuid
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ FACTORY = "usr/share/factory/var"
 #: Package data are a fact of the image, so they change with it and not with the state partition.
 _PACKAGE_DATA = "usr/lib/sysimage/dpkg"
 _CONTEXTS = "etc/selinux/default/contexts/files/file_contexts"
+#: What the state partition's labels are of; usr/libexec/postolka/labels compares.
+_LABELLED = "var/.labels"
 _POLICY = "etc/selinux/default/policy"
 
 # Measured on the mail set, 2 cores: lz4 in 64 KiB clusters is within 2 s of the fastest, and
@@ -142,6 +145,9 @@ def _identify(root: Path, context: Context) -> None:
     nanoseconds = context.lock.source_date_epoch * 10**9
     for directory in ("etc", "var"):
         _write(root, f"{directory}/.updated", f"TIMESTAMP_NSEC={nanoseconds}\n")
+    contexts = sorted((root / _CONTEXTS).parent.glob("file_contexts*"))
+    known = hashlib.sha256(b"".join(path.read_bytes() for path in contexts)).hexdigest()
+    _write(root, _LABELLED, f"{known}  -\n")
 
 
 def os_release(context: Context) -> str:
@@ -162,6 +168,7 @@ def _install(root: Path, context: Context) -> None:
             _write(root, where.removesuffix(".j2"), template.render(names))
         elif path.is_file():
             _write(root, where, path.read_text(encoding="utf-8"))
+            (root / where).chmod(0o755 if os.access(path, os.X_OK) else 0o644)
 
 
 def _move_packages(root: Path) -> None:

@@ -59,6 +59,7 @@ def policy(context: Context) -> Path:
         if (room.folder / "policy.cil").exists()
     }
     base = _base(context)
+    compile_ = [*_COMPILE, *([] if context.settings.base.selinux_dontaudit else ["-D"])]
 
     def make(out: Path) -> None:
         context.progress(f"policy: compiling the modules of {len(modules)} rooms")
@@ -71,10 +72,10 @@ def policy(context: Context) -> Path:
                 _store(root, _OWN_PRIORITY, f"postolka_{name}", text.encode())
             booleans = "".join(f"{name}={value}\n" for name, value in BOOLEANS.items())
             (root / _ACTIVE / "booleans.local").write_text(booleans, encoding="ascii")
-            context.tools.run(_COMPILE, writes={"/policy": root}, log=context.log)
+            context.tools.run(compile_, writes={"/policy": root}, log=context.log)
             run(["cp", "--archive", str(root / "etc/selinux/default"), str(installed)])
 
-    key = digest(["policy", FORMAT, base.name, modules, BOOLEANS, _SEMANAGE, _COMPILE])
+    key = digest(["policy", FORMAT, base.name, modules, BOOLEANS, _SEMANAGE, compile_])
     return context.store.realise("policy", key, make)
 
 

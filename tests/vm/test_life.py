@@ -20,7 +20,7 @@ from postolka import acceptance, console, machines, mailclient
 from pyinfra_deploys.settings import Settings
 from tests import started
 from tests.container.conftest import new_instance, tcp_ports
-from tests.vm import chain
+from tests.vm import chain, intruder
 from tests.vm.conftest import CPUS, MEMORY_MIB, ask, await_state, command
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ _NO_MAIL = {
     "razor-identity.service",
     "spam-rules.service",
 }
+#: What an intruder in these domains can open: what the daemon itself works with.
+_MAY_OPEN = {
+    "httpd_t": {"the server's key", "the database's socket"},
+    # Debian's policy has amavis read the queue.
+    "amavis_t": {"ClamAV's socket", "the database's socket", "the mail queue"},
+    "clamd_t": {"ClamAV's socket"},
+}
 _QUESTIONS = {
     # Blessing comes last of all, and may still be going on.
     "blessing": f"timeout {_BLESSING_SECONDS} sh -c 'until systemctl is-active --quiet "
@@ -70,7 +77,8 @@ _QUESTIONS = {
 _LAST_QUESTIONS = {
     "failed": "systemctl list-units --failed --no-legend --plain",
     # The kernel says so where it had to drop some.
-    "denials": "journalctl --quiet --output=cat --grep='avc:  denied|audit_lost' || true",
+    "denials": "journalctl --quiet --output=cat --grep='avc:  denied|audit_lost'"
+    f" | grep -v 'comm=.{intruder.NAME}.'",
     "processes": "ps --no-headers -eo label:80,unit:60,args:60",
 }
 
@@ -251,6 +259,13 @@ def test_daemons_have_domains_of_their_own(
 def test_selinux_has_denied_nothing(last: dict[str, str]) -> None:
     """From power-on on, with mail in and out."""
     assert _denied(last["denials"]) == []
+
+
+def test_daemon_that_was_taken_over_gets_nowhere(life: Life) -> None:
+    """Not at mail, keys, data or the others' sockets, whatever account it makes its own."""
+    found = intruder.taken(life.machine, [*_MAY_OPEN])
+    assert found.pop("") == intruder.TARGETS.keys()
+    assert found == _MAY_OPEN
 
 
 @pytest.mark.soak
