@@ -73,6 +73,6 @@ def page(browser: Browser) -> Iterator[Page]:
         opened = context.new_page()
         opened.on("pageerror", lambda error: errors.append(str(error)))
         yield opened
-        assert errors == []
+        assert not errors, errors
     finally:
         context.close()

@@ -20,7 +20,7 @@ from postolka import acceptance, console, machines, mailclient
 from pyinfra_deploys.settings import Settings
 from tests import started
 from tests.container.conftest import new_instance, tcp_ports
-from tests.vm import chain, intruder
+from tests.vm import chain, denials, intruder
 from tests.vm.conftest import CPUS, MEMORY_MIB, ask, await_state, command
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ _QUESTIONS = {
 #: After mails.
 _LAST_QUESTIONS = {
     "failed": "systemctl list-units --failed --no-legend --plain",
-    # The kernel says so where it had to drop some.
-    "denials": "journalctl --quiet --output=cat --grep='avc:  denied|audit_lost'"
-    f" | grep -v 'comm=.{intruder.NAME}.'",
+    "denials": f"({denials.QUESTION}) | grep -v 'comm=.{intruder.NAME}.'",
     "processes": "ps --no-headers -eo label:80,unit:60,args:60",
 }
 
@@ -258,7 +256,7 @@ def test_daemons_have_domains_of_their_own(
 
 def test_selinux_has_denied_nothing(last: dict[str, str]) -> None:
     """From power-on on, with mail in and out."""
-    assert _denied(last["denials"]) == []
+    assert denials.kinds(last["denials"]) == []
 
 
 def test_daemon_that_was_taken_over_gets_nowhere(life: Life) -> None:
@@ -304,21 +302,7 @@ def test_each_mail_is_judged_after_a_reboot(again: Again) -> None:
 def test_nothing_has_failed_after_a_reboot(again: Again) -> None:
     """No unit, and SELinux has denied nothing in either boot, with a mail of each kind."""
     assert again.last["failed"] == ""
-    assert _denied(again.last["denials"]) == []
-
-
-def _denied(said: str) -> list[str]:
-    """Return each kind of denial once. Fails where the kernel has lost some."""
-    assert "lost" not in said
-    return sorted({_kind(line) for line in said.splitlines() if "denied" in line})
-
-
-def _kind(line: str) -> str:
-    """Return source, target, class and permissions of a denial, and the program."""
-    words = dict(word.split("=", 1) for word in line.split() if "=" in word)
-    permissions = line.partition("{")[2].partition("}")[0].strip()
-    types = [words[name].split(":")[2] for name in ("scontext", "tcontext")]
-    return f"{types[0]} {types[1]} {words['tclass']} {{ {permissions} }} {words.get('comm')}"
+    assert denials.kinds(again.last["denials"]) == []
 
 
 @pytest.mark.soak

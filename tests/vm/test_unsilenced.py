@@ -1,0 +1,130 @@
+"""What Debian's policy refuses without a word, told aloud: each kind has been looked at.
+
+The same image but for the setting base_selinux_dontaudit, with all that a server does in its life.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import ssl
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from postolka import acceptance, build
+from tests import checkouts
+from tests.container.conftest import new_instance
+from tests.vm import chain, denials
+from tests.vm.conftest import Boots, ask, await_state, running
+from tests.vm.denials import Harmless
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from postolka.acceptance import Subject
+    from postolka.machines import Machine
+
+pytestmark = pytest.mark.soak
+
+REVIEWED = (
+    Harmless(
+        "*", "*", "process", "noatsecure rlimitinh siginh",
+        "a program that changes its domain gets neither environment, limits nor signals of its"
+        " caller's, as it should be",
+    ),
+    Harmless(
+        "*", "selinux_config_t", "dir", "search",
+        "libselinux looks what mode is configured, and then asks the kernel",
+    ),
+    Harmless("*", "security_t", "filesystem", "getattr", "libselinux looks where selinuxfs is"),
+    Harmless(
+        "*", "self", "capability", "net_admin",
+        "systemd's library and sshd ask for large socket buffers, and take what everybody may have",
+    ),
+    Harmless("*", "cert_t", "dir", "search", "OpenSSL looks for openssl.cnf, and has defaults"),
+    Harmless(
+        "systemd_networkd_t", "self", "capability", "sys_admin",
+        "networkd asks for what only a manager of name spaces has",
+    ),
+    Harmless(
+        "systemd_generator_t", "self", "capability", "sys_rawio",
+        "blkid tries a CD-ROM's own commands first",
+    ),
+    Harmless("ssh_keygen_t", "proc_t", "file", "read", "whether the kernel is in FIPS mode"),
+    Harmless("sshd_t", "proc_t", "filesystem", "getattr", "libselinux looks where selinuxfs is"),
+    Harmless(
+        "sshd_t", "shadow_t", "file", "read", "pam_unix asks unix_chkpwd(8), which may read it"
+    ),
+    Harmless(
+        "amavis_t", "unreserved_port_t", "udp_socket", "name_bind",
+        "the resolver's library tries ports at random until it has one",
+    ),
+    Harmless(
+        "pyzor_t", "amavis_t", "unix_stream_socket", "read write",
+        "amavis leaves its connections open for a program that doesn't use them",
+    ),
+)  # fmt: skip
+#: What comes once a day or less.
+_JOBS = "spam-bayes spam-learn postolka-deleted-mail postolka-backup systemd-tmpfiles-clean"
+_PAGES = ("/", "/roundcube/", "/postfixadmin/")
+
+
+@pytest.fixture(name="loud", scope="module")
+def _loud(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Boots:
+    """Return what boots the other derivation."""
+    checkout = checkouts.copy(tmp_path_factory.mktemp("loud") / "checkout", checkouts.locked())
+    with (checkout / "group_data/all.py").open("a", encoding="utf-8") as settings:
+        settings.write("\nbase_selinux_dontaudit = False\n")
+    built = build.realise(checkout, want="disk", progress=print)
+    assert built.id != boots.built.id
+    return dataclasses.replace(boots, built=built)
+
+
+def _browse(machine: Machine, name: str) -> None:
+    """Ask for a page of each application."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for page in _PAGES:
+        client = http.client.HTTPSConnection(
+            machine.host, machine.ports[443], context=context, timeout=120
+        )
+        client.request("GET", page, headers={"Host": name})
+        assert client.getresponse().status in (200, 302), page
+        client.close()
+
+
+def _use(machine: Machine, subject: Subject) -> dict[str, str]:
+    """Do what the server is for, and its jobs; return its log."""
+    acceptance.run(subject, lambda _promise, _seen: None)
+    assert chain.outcomes(machine, subject) == chain.OUTCOMES
+    _browse(machine, subject.server.name)
+    jobs = "; ".join(f"systemctl start {job}.service" for job in _JOBS.split())
+    asked = {
+        "jobs": jobs,
+        "apply": "postolka-instance apply",
+        "status": "postolka-instance status --json >/dev/null || true",
+    }
+    ask(machine, asked)
+    return ask(machine, {"denials": denials.QUESTION, "failed": "systemctl --failed --no-legend"})
+
+
+def test_all_that_is_refused_has_a_reason(loud: Boots, tmp_path: Path) -> None:
+    """In two boots, with mails of each kind, logins, web pages, backup, new data."""
+    instance = new_instance(tmp_path / "files", domain="loud.test")
+    request = loud.request(instance, "loud", tmp_path / "state")
+    with running(request) as machine:
+        assert await_state(machine).word == "ready"
+        subject = acceptance.subject(machine, loud.lab, instance.directory)
+        _use(machine, subject)
+        assert machine.console
+        offset = machine.console.stat().st_size
+        subprocess.run([*machine.ssh(), "sudo systemctl reboot"], capture_output=True, check=False)
+        assert await_state(machine, offset).word == "ready"
+        seen = _use(machine, subject)
+    assert seen["failed"] == ""
+    found = denials.kinds(seen["denials"])
+    assert denials.unexplained(found, REVIEWED) == []
+    # It did tell, and each entry has something to explain.
+    assert [item for item in REVIEWED if not any(map(item.has, found))] == []
