@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from postolka import derivation, home, lock
+from postolka import derivation, home, lock, tools
+from postolka.debs import Debs
+from postolka.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from postolka.lock import Lock
@@ -20,8 +23,16 @@ def locked() -> Lock:
     return lock.parse(path.read_text())
 
 
-def copy(directory: Path, by: Lock) -> Path:
-    """Copy all that an image is made of into `directory`, with `by` as its lock."""
+def unpacked(name: str) -> tools.Tools:
+    """Return a set of that lock's programs as a root, unpacked if the store hasn't got it."""
+    return tools.realise(locked(), name, Store(home.store()), Debs(home.debs()), print)
+
+
+def copy(directory: Path, by: Lock, settings: Mapping[str, object] | None = None) -> Path:
+    """Copy all that an image is made of into `directory`, with `by` as its lock.
+
+    With `settings`, as group_data names them, they take the place of the checkout's own.
+    """
     directory.mkdir()
     for name in ("postolka", "pyinfra_deploys", "cloud-init", "group_data"):
         shutil.copytree(
@@ -31,4 +42,7 @@ def copy(directory: Path, by: Lock) -> Path:
             ignore=shutil.ignore_patterns("__pycache__"),
         )
     (directory / derivation.LOCK).write_text(lock.serialise(by))
+    if settings is not None:
+        lines = (f"{name} = {value!r}\n" for name, value in settings.items())
+        (directory / derivation.GROUP_DATA).write_text("".join(lines))
     return directory

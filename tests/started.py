@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,6 +50,15 @@ def await_state(machine: Machine, offset: int = 0, *, timeout_seconds: float) ->
         timeout_seconds=timeout_seconds,
         offset=offset,
     )
+
+
+def reboot(machine: Machine, *, timeout_seconds: float) -> console.State:
+    """Reboot from the inside and return what the machine reports afterwards."""
+    assert machine.console
+    offset = machine.console.stat().st_size
+    # The connection may end before the command does.
+    subprocess.run([*machine.ssh(), "sudo systemctl reboot"], capture_output=True, check=False)
+    return await_state(machine, offset, timeout_seconds=timeout_seconds)
 
 
 def await_sign(machine: Machine, sign: str, *, timeout_seconds: float) -> None:

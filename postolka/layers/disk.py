@@ -35,10 +35,10 @@ _EFI = "usr/lib/systemd/boot/efi"
 def disk(context: Context, kernel: Path, initrd: Path, image: Path) -> Path:
     """Return the layer's store path."""
     root_hash = (image / "roothash").read_text(encoding="ascii").strip()
+    options = command_line(root_hash, context.settings)
     inputs = [
         "disk", FORMAT, TRIES, context.tools.key, kernel.name, initrd.name, root_hash,
-        os_release(context), context.lock.source_date_epoch,
-        command_line(root_hash, context.settings),
+        os_release(context), context.lock.source_date_epoch, options,
         sources(BOOT / "disk"), sources(BOOT / "esp"),
     ]  # fmt: skip
     key = digest(inputs)
@@ -46,7 +46,7 @@ def disk(context: Context, kernel: Path, initrd: Path, image: Path) -> Path:
     def make(out: Path) -> None:
         context.progress("disk: packing kernel, initrd and command line")
         out.mkdir()
-        _write_esp(context, kernel, initrd, root_hash, out / "esp")
+        _write_esp(context, kernel, initrd, options, out / "esp")
         context.progress("disk: writing the partitions")
         _write_definitions(context, root_hash, out / "definitions")
         context.tools.run(
@@ -76,7 +76,7 @@ def command_line(root_hash: str, settings: Settings) -> str:
     return " ".join([*options, f"roothash={root_hash}"])
 
 
-def _write_esp(context: Context, kernel: Path, initrd: Path, root_hash: str, esp: Path) -> None:
+def _write_esp(context: Context, kernel: Path, initrd: Path, options: str, esp: Path) -> None:
     shutil.copytree(BOOT / "esp", esp)
     linux = esp / "EFI/Linux"
     linux.mkdir(parents=True)
@@ -84,8 +84,7 @@ def _write_esp(context: Context, kernel: Path, initrd: Path, root_hash: str, esp
     context.tools.run(
         [
             "ukify", "build", "--linux=/kernel/vmlinuz", "--initrd=/initrd/initrd",
-            f"--uname={kernel_layer.release(kernel)}",
-            f"--cmdline={command_line(root_hash, context.settings)}",
+            f"--uname={kernel_layer.release(kernel)}", f"--cmdline={options}",
             f"--os-release=ID=debian\nPRETTY_NAME=Postolka\n{os_release(context)}",
             f"--output=/linux/{name}",
         ],

@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from postolka.layers.context import Context
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 1
+FORMAT = 2
 #: Files that only an image has; a stock machine that carries the rooms hasn't.
 FILES = BOOT / "root"
 FACTORY = "usr/share/factory/var"
 #: Package data are a fact of the image, so they change with it and not with the state partition.
 _PACKAGE_DATA = "usr/lib/sysimage/dpkg"
 _CONTEXTS = "etc/selinux/default/contexts/files/file_contexts"
-#: What the state partition's labels are of; usr/libexec/postolka/labels compares.
+#: What the state partition's labels are of, as sha256sum(1) says it: usr/libexec/postolka/labels
+#: compares.
 _LABELLED = "var/.labels"
 _POLICY = "etc/selinux/default/policy"
 
@@ -167,8 +168,8 @@ def _install(root: Path, context: Context) -> None:
             template = environment().from_string(path.read_text(encoding="utf-8"))
             _write(root, where.removesuffix(".j2"), template.render(names))
         elif path.is_file():
-            _write(root, where, path.read_text(encoding="utf-8"))
-            (root / where).chmod(0o755 if os.access(path, os.X_OK) else 0o644)
+            mode = 0o755 if os.access(path, os.X_OK) else 0o644
+            _write(root, where, path.read_text(encoding="utf-8"), mode)
 
 
 def _move_packages(root: Path) -> None:
@@ -223,12 +224,12 @@ def _uuid(key: str, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {name}"))
 
 
-def _write(root: Path, where: str, text: str) -> None:
+def _write(root: Path, where: str, text: str, mode: int = 0o644) -> None:
     path = root / where
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.write_text(text, encoding="utf-8")
-    path.chmod(0o644)
+    path.chmod(mode)
 
 
 def _remove(path: Path) -> None:

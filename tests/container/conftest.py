@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ from tests import started, together
 from tests.container import senders
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -138,11 +139,7 @@ def with_data(instance: Instance, more: str) -> bytes:
 
 def reboot(machine: Machine) -> console.State:
     """Reboot from the inside and return what the machine reports afterwards."""
-    assert machine.console
-    offset = machine.console.stat().st_size
-    # The connection may end before the command does.
-    subprocess.run([*machine.ssh(), "sudo systemctl reboot"], capture_output=True, check=False)
-    return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
+    return started.reboot(machine, timeout_seconds=BOOT_SECONDS)
 
 
 def ssh(machine: Machine, command: str, *, timeout_seconds: float = COMMAND_SECONDS) -> str:
@@ -178,6 +175,11 @@ def stopped(machine: Machine, units: str) -> AbstractContextManager[None]:
 def sql(machine: Machine, statement: str) -> str:
     """Have the database's root run a statement that has no quotation marks but single ones."""
     return ssh(machine, f'sudo mariadb --skip-column-names postfixadmin --execute "{statement}"')
+
+
+def is_within(path: str, places: Iterable[str]) -> bool:
+    """Say whether a path of the machine is one of these, or below one."""
+    return any(PurePosixPath(path).is_relative_to(place) for place in places)
 
 
 def counters(machine: Machine) -> dict[str, int]:

@@ -32,8 +32,6 @@ class Port:
     number: int
     starttls: str = ""
     """The protocol before TLS by sslyze's name; empty: TLS comes with the first byte."""
-    authority: Path | None = None
-    """Certificates that vouch for the server's, PEM."""
 
 
 def versions(port: Port) -> list[str]:
@@ -62,8 +60,6 @@ def complaints(port: Port) -> dict[str, str]:
 
 def _sslyze(port: Port, *options: str) -> subprocess.CompletedProcess[str]:
     words = [f"--sni={port.name}", *([f"--starttls={port.starttls}"] if port.starttls else [])]
-    if port.authority:
-        words.append(f"--certinfo_ca_file={port.authority}")
     target = f"{port.name}:{port.number}{{{port.address}}}"
     return subprocess.run(
         [_SSLYZE, *options, *words, target],

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, derivation, home, lock, mailclient, tools
+from postolka import acceptance, mailclient
 from postolka.acceptance import compose
-from postolka.debs import Debs
 from postolka.lab import world
-from postolka.store import Store
+from tests import checkouts
 from tests.container import browser
 from tests.container.conftest import DOMAIN, ssh
 from tests.container.managesieve import deliver
@@ -37,9 +36,7 @@ _PASSWORD = "a-new-one-" + secrets.token_hex(4)
 @pytest.fixture(scope="module")
 def chromium(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Run the browser of the lock that the server was built by."""
-    path = derivation.locks(home.CHECKOUT, temporary=True)[-1]
-    locked = lock.parse(path.read_text(encoding="ascii"), where=path.name)
-    root = tools.realise(locked, _SET, Store(home.store()), Debs(home.debs()), print)
+    root = checkouts.unpacked(_SET)
     with browser.started(root, subject.lab, tmp_path_factory.mktemp("browser")) as found:
         yield found
 

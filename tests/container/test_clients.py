@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import derivation, home, lock, mailclient, namespace, tools
+from postolka import mailclient, namespace, tools
 from postolka.acceptance import compose
-from postolka.debs import Debs
 from postolka.lab import post, world
-from postolka.store import Store
+from tests import checkouts
 from tests.container import managesieve, realclients
 from tests.container.conftest import ssh
 from tests.container.managesieve import deliver
@@ -29,9 +28,7 @@ _SET = "clients"
 @pytest.fixture(scope="module")
 def root() -> tools.Tools:
     """Return the programs' root, unpacked from the lock that the server was built by."""
-    path = derivation.locks(home.CHECKOUT, temporary=True)[-1]
-    locked = lock.parse(path.read_text(encoding="ascii"), where=path.name)
-    return tools.realise(locked, _SET, Store(home.store()), Debs(home.debs()), print)
+    return checkouts.unpacked(_SET)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from postolka import acceptance, container
 from pyinfra_deploys import server
 from tests import started
-from tests.container.conftest import new_instance, reboot, ssh
+from tests.container.conftest import is_within, new_instance, reboot, ssh
 from tests.vm import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from postolka.acceptance import Subject
     from postolka.machines import Machine
@@ -50,15 +50,11 @@ def _subject(own: Machine, boots: Boots, instance: Instance) -> Subject:
     return acceptance.subject(own, boots.lab, instance.directory)
 
 
-def _is_within(path: str, places: Iterable[str]) -> bool:
-    return any(f"{path}/".startswith(f"{place}/") for place in places)
-
-
 def _changed(machine: Machine) -> list[str]:
     """Return the files that were made or changed since the mark, of all that can be written to."""
     found = json.loads(ssh(machine, _MOUNTS))["filesystems"]
     places = [item["target"] for item in found if "rw" in item["options"].split(",")]
-    places = [place for place in places if not _is_within(place, _PASSING)]
+    places = [place for place in places if not is_within(place, _PASSING)]
     # A file may go while find looks at it.
     said = ssh(machine, f"sudo find {shlex.join(places)} -xdev ! -type d -newercm {_MARK} || true")
     return said.splitlines()
@@ -73,7 +69,7 @@ def test_whole_mail_run_changes_state_alone(own: Machine, subject: Subject) -> N
     ssh(own, f"sudo systemctl start {' '.join(f'{job}.service' for job in jobs.split())}")
     changed = _changed(own)
     state = [item.path for room in server.all_rooms() for item in room.state]
-    assert [path for path in changed if not _is_within(path, [*state, *_PASSING])] == []
+    assert [path for path in changed if not is_within(path, [*state, *_PASSING])] == []
     # It did look.
     assert any(path.startswith("/var/vmail/") for path in changed)
 

@@ -12,7 +12,6 @@ from postolka import (
     acceptance,
     build,
     container,
-    derivation,
     mailclient,
     namespace,
 )
@@ -66,9 +65,7 @@ _PROGRAM = ("invoice.exe", b"MZ\x90\0" + bytes(2000))
 
 def _boots(boots: Boots, checkout: Path, chosen: Mapping[str, Any]) -> Boots:
     """Build a root with these settings."""
-    copied = checkouts.copy(checkout, checkouts.locked())
-    lines = (f"{name} = {value!r}\n" for name, value in chosen.items())
-    (copied / derivation.GROUP_DATA).write_text("".join(lines))
+    copied = checkouts.copy(checkout, checkouts.locked(), chosen)
     built = build.realise(copied, want="root", progress=print)
     return Boots(built=built, lab=boots.lab)
 

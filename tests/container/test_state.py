@@ -10,7 +10,7 @@ import pytest
 from postolka import acceptance, container
 from pyinfra_deploys import server
 from tests import started
-from tests.container.conftest import new_instance, ssh
+from tests.container.conftest import is_within, new_instance, ssh
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from tests.container.conftest import Boots
 
 pytestmark = pytest.mark.soak
-
-
-def _within(path: str, others: list[str]) -> bool:
-    return any(f"{path}/".startswith(f"{other}/") for other in others)
 
 
 def test_server_starts_without_what_can_be_made_again(boots: Boots, tmp_path: Path) -> None:
@@ -34,7 +30,7 @@ def test_server_starts_without_what_can_be_made_again(boots: Boots, tmp_path: Pa
     kinds = [(item.path, item.kind) for room in server.all_rooms() for item in room.state]
     precious = [path for path, kind in kinds if kind == "precious"]
     spare = [path for path, kind in kinds if kind != "precious"]
-    assert not [path for path in precious if _within(path, spare)]
+    assert not [path for path in precious if is_within(path, spare)]
     for path in spare:
         shutil.rmtree(state / path.lstrip("/"), ignore_errors=True)
         assert not (state / path.lstrip("/")).exists()

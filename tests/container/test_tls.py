@@ -25,8 +25,6 @@ _SIEVE = 4190
 #: No authority vouches for the server's own certificate, which has no end (module
 #: postolka.instance.certificate).
 _OWN = {"certificate_path_validation", "maximum_certificate_lifespan"}
-
-
 #: What /etc/postfix/main.cf is on a running server.
 _MAIN = "/run/postolka/etc/postfix/main.cf"
 #: One client comes as often as a scan does, and no stranger is made to wait.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
-import ssl
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.container.conftest import DOMAIN, JOURNAL, ssh
+from tests.container.test_mail import unverified
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
@@ -50,11 +50,8 @@ class Answer:
 def _ask(
     machine: Machine, path: str, *, form: dict[str, str] | None = None, cookies: str = ""
 ) -> Answer:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     connection = http.client.HTTPSConnection(
-        machine.host, machine.ports[443], timeout=_SECONDS, context=context
+        machine.host, machine.ports[443], timeout=_SECONDS, context=unverified()
     )
     headers = {"Host": _HOST, "Cookie": cookies}
     body = urllib.parse.urlencode(form) if form else None

@@ -99,6 +99,11 @@ def await_state(machine: Machine, offset: int = 0) -> console.State:
     return started.await_state(machine, offset, timeout_seconds=BOOT_SECONDS)
 
 
+def reboot(machine: Machine) -> console.State:
+    """Reboot from the inside and return what the machine reports afterwards."""
+    return started.reboot(machine, timeout_seconds=BOOT_SECONDS)
+
+
 def ask(machine: Machine, questions: Mapping[str, str]) -> dict[str, str]:
     """Return what each shell command prints, run as root; one login for all of them."""
     script = "".join(

@@ -42,10 +42,14 @@ class Harmless(NamedTuple):
         )
 
 
-def kinds(said: str) -> list[Denial]:
-    """Return each kind of denial once. Fails where the kernel has lost some."""
+def kinds(said: str, *, but: str = "") -> list[Denial]:
+    """Return each kind of denial once, but those of one program.
+
+    Fails where the kernel has lost some.
+    """
     assert "lost" not in said
-    return sorted({_kind(line) for line in said.splitlines() if "avc:  denied" in line})
+    found = {_kind(line) for line in said.splitlines() if "avc:  denied" in line}
+    return sorted(denial for denial in found if not but or denial.program != but)
 
 
 def _kind(line: str) -> Denial:

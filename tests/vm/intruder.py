@@ -42,8 +42,7 @@ def taken(machine: Machine, domains: list[str]) -> dict[str, set[str]]:
     program = shlex.quote((Path(__file__).parent / "stealing.py").read_text(encoding="utf-8"))
     patterns = shlex.quote(json.dumps(TARGETS))
     located = ask(machine, {"found": f"python3 -Ic {program} locate {patterns}"})["found"]
-    targets = shlex.quote(json.dumps(json.loads(located)))
-    words = f"-Ic {program} take {targets}"
+    words = f"-Ic {program} take {shlex.quote(located)}"
     questions = {"": f"python3 {words}"}
     for domain in domains:
         own = f"{_HOME}/{domain}/{NAME}"

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import home, machines, tools
-from postolka.debs import Debs
-from postolka.store import Store
+from postolka import machines
 from tests import checkouts, started
 from tests.container.conftest import new_instance
 from tests.vm.conftest import Boots, ask, await_state, running
@@ -29,9 +27,7 @@ _SECTOR = 512
 
 def _damage(disk: Path, file: str) -> None:
     """Flip one bit of the file's content in the disk's root partition."""
-    toolbox = tools.realise(
-        checkouts.locked(), "tools", Store(home.store()), Debs(home.debs()), print
-    )
+    toolbox = checkouts.unpacked("tools")
     binds = {"/disk.raw": disk}
     table = json.loads(toolbox.run(["sfdisk", "--json", "/disk.raw"], binds=binds))
     root = next(

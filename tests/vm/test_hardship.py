@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, derivation, home, lock, machines, tools
-from postolka.debs import Debs
-from postolka.store import Store
-from tests import started
+from postolka import acceptance, machines
+from tests import checkouts, started
 from tests.container.conftest import Instance, new_instance
 from tests.vm.conftest import BOOT_SECONDS, Boots, ask, await_state, running
 
@@ -31,15 +29,12 @@ _HEALTH = {
 
 def _new_state_disk(directory: Path) -> Path:
     """Make a disk with one empty partition that is labelled as the state's."""
-    path = derivation.locks(home.CHECKOUT, temporary=True)[-1]
-    locked = lock.parse(path.read_text(encoding="utf-8"))
-    toolbox = tools.realise(locked, "tools", Store(home.store()), Debs(home.debs()), print)
     (directory / "definitions").mkdir(parents=True)
     (directory / "definitions/state.conf").write_text(
         "[Partition]\nType=linux-generic\nLabel=postolka-state\nFormat=ext4\n", encoding="ascii"
     )
     words = ["--empty=create", "--size=2G", "--offline=yes", "--dry-run=no"]
-    toolbox.run(
+    checkouts.unpacked("tools").run(
         ["systemd-repart", *words, "--definitions=/made/definitions", "/made/disk.raw"],
         writes={"/made": directory},
     )
