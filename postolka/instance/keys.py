@@ -31,6 +31,20 @@ def encode(key: PrivateKey) -> str:
     return base64.b64encode(document).decode("ascii")
 
 
+def from_base64(text: str) -> bytes:
+    """Return the bytes that `text` stands for; raises ValueError unless an encoder writes it so.
+
+    Python forgives more padding than there is, and bits in it; OpenSSH, for one, doesn't.
+    """
+    try:
+        found = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        found = b""
+    if not text or base64.b64encode(found).decode("ascii") != text:
+        raise ValueError("is not base64 on one line")
+    return found
+
+
 # Finding out that an RSA key is sound takes milliseconds, and one set of data is asked for its keys
 # many times.
 @functools.lru_cache(maxsize=64)
@@ -39,10 +53,7 @@ def decode(text: str) -> PrivateKey:
 
     Raises ValueError, which never quotes the text, for anything else.
     """
-    try:
-        document = base64.b64decode(text.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        raise ValueError("is not base64 on one line") from None
+    document = from_base64(text)
     try:
         key = serialization.load_der_private_key(document, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,10 @@ from pyinfra_deploys.settings import Settings
 from pyinfra_deploys.tree import entries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
+
+    from pyinfra_deploys.room import Room
 
 _FOLDER = Path(__file__).parent / "golden"
 _KEY = Secret("MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f")
@@ -84,19 +88,31 @@ def rendered(
     module: ModuleType, instance: Instance = EXAMPLE, settings: Settings | None = None
 ) -> dict[str, str]:
     """Return the files that the room `module` has rendered at boot, by path."""
-    house = server.house(settings or Settings())
-    room = rooms.read(module)
-    # As the image has them: one tree of all rooms' templates.
-    folders = [facts.instance for facts in server.all_rooms()]
-    templates = environment(jinja2.FileSystemLoader(folders))
+    return _rendered([rooms.read(module)], instance, settings or Settings())
+
+
+def all_rendered(instance: Instance) -> dict[str, str]:
+    """Return the files that every room has rendered at boot, by path."""
+    return _rendered(server.all_rooms(), instance, Settings())
+
+
+def _rendered(found: Iterable[Room], instance: Instance, settings: Settings) -> dict[str, str]:
     machine = attributes(
         {"rndc_key": "cm5kYw==", "roundcube_key": "cm91bmQ=", "srs_secret": "c3Jz"}
     )
-    names = context(instance, house=house, machine=machine)
+    names = context(instance, house=server.house(settings), machine=machine)
     return {
-        path: templates.get_template(template).render(**names)
+        path: _templates().get_template(template).render(**names)
+        for room in found
         for path, template, _ in rooms.instance_files(room)
     }
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    # As the image has them: one tree of all rooms' templates.
+    folders = [facts.instance for facts in server.all_rooms()]
+    return environment(jinja2.FileSystemLoader(folders))
 
 
 def check(room: str, path: str, content: str | bytes) -> None:

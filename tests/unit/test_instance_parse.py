@@ -221,6 +221,13 @@ def test_keys_are_those_that_they_should_be() -> None:
     assert set(problems(values)) == {"tls"}
 
 
+def test_key_is_written_as_encoders_write_it() -> None:
+    """OpenSSH takes no key with more padding than it needs, which Python forgives."""
+    values = instances.data()
+    values["tls"]["key"] += "="
+    assert problems(values) == {"tls.key": "is not base64 on one line"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
