@@ -81,10 +81,12 @@ LAB = (
     "tcpdump",
 )
 
-#: Unpacked into the root of the mail clients that tests use beside Python's libraries.
+#: Unpacked into the root of what tests ask a server with, beside Python's libraries: mail clients,
+#: and who looks how hardened it is.
 CLIENTS = (
     "chromium",
     "isync",
+    "lynis",
     "msmtp",
     "mutt",
     "sieve-connect",
