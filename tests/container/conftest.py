@@ -113,10 +113,16 @@ def new_instance(
     domain: str = DOMAIN,
     accounts: tuple[str, ...] = ("alice", "bob"),
     addresses: tuple[str, ...] = (),
+    *,
+    acme: bool = False,
 ) -> Instance:
     """Write a new instance's files. The host of the mailing list outside is a trusted forwarder."""
     request = identity.Request(
-        domain=domain, hostname=f"mail.{domain}", accounts=accounts, addresses=addresses
+        domain=domain,
+        hostname=f"mail.{domain}",
+        accounts=accounts,
+        addresses=addresses,
+        acme=acme,
     )
     made = identity.make(request, serial=editing.new_serial(), ports=server.ports(Settings()))
     identity.write(made, directory)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _HOUSE = "/usr/share/postolka/house.json"
 _CERTIFICATE = "/run/postolka/tls/certificate.pem"
 _SECONDS = 60
-_FETCH = (
+#: A program that prints the metrics.
+FETCH = (
     "from urllib.request import urlopen; "
     'print(urlopen("http://127.0.0.1:9154/metrics", timeout=60).read().decode())'
 )
@@ -173,7 +174,7 @@ def test_lookout_fails_nothing_without_a_resolver(machine: Machine) -> None:
 
 def test_prometheus_gets_the_same_on_loopback(machine: Machine, subject: Subject) -> None:
     """By a socket of systemd's, to whoever is on the machine, and to nobody else."""
-    text = ssh(machine, f"python3 -c '{_FETCH}'")
+    text = ssh(machine, f"python3 -c '{FETCH}'")
     found = {family.name: family for family in text_string_to_metric_families(text)}
     assert found["postolka_ready"].samples[0].value == 1
     assert found["postolka_database_up"].samples[0].value == 1
@@ -195,7 +196,7 @@ def test_client_that_says_nothing_holds_nobody_up(machine: Machine) -> None:
     """It has a process of its own, which ends; no unit has failed."""
     silent = 'import socket; socket.create_connection(("127.0.0.1", 9154)).close()'
     ssh(machine, f"python3 -c '{silent}'")
-    assert "postolka_ready 1" in ssh(machine, f"python3 -c '{_FETCH}'")
+    assert "postolka_ready 1" in ssh(machine, f"python3 -c '{FETCH}'")
     assert ssh(machine, "systemctl --failed --no-legend").strip() == ""
 
 

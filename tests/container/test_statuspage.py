@@ -8,13 +8,12 @@ import http.client
 import json
 import re
 import time
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
 
 from postolka.lab import world
-from tests.container import guessing
+from tests.container import guessing, signing_in
 from tests.container.conftest import ssh, stopped
 from tests.container.test_mail import unverified
 
@@ -42,8 +41,7 @@ def _get(
         client.sock = unverified().wrap_socket(connection, server_hostname=host)
     headers = {"Host": host}
     if login:
-        word = b64encode(f"{login}:{password}".encode()).decode("ascii")
-        headers["Authorization"] = f"Basic {word}"
+        headers |= signing_in.basic(login, password)
     with contextlib.closing(client):
         client.request("GET", path, headers=headers)
         answer = client.getresponse()

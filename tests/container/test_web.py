@@ -2,78 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import re
 import time
-import urllib.parse
-from dataclasses import dataclass
-from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.container import signing_in
 from tests.container.conftest import DOMAIN, JOURNAL, ssh
-from tests.container.test_mail import unverified
 
 if TYPE_CHECKING:
     from postolka.acceptance import Subject
     from postolka.machines import Machine
 
 _HOST = f"mail.{DOMAIN}"
-_SECONDS = 60
 _APPLICATIONS = ("postfixadmin", "roundcube")
-#: The form's address, and its fields for name and password, beside the one that holds the token.
-_LOGINS = {
-    "postfixadmin": ("/postfixadmin/login.php", "fUsername", "fPassword", "token"),
-    "roundcube": ("/roundcube/?_task=login", "_user", "_pass", "_token"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the web server said."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: str
-
-    @property
-    def cookies(self) -> list[Morsel[str]]:
-        """The cookies that it set."""
-        jar: SimpleCookie = SimpleCookie()
-        for line in self.headers.get_all("Set-Cookie", []):
-            jar.load(line)
-        return list(jar.values())
-
-
-def _ask(
-    machine: Machine, path: str, *, form: dict[str, str] | None = None, cookies: str = ""
-) -> Answer:
-    connection = http.client.HTTPSConnection(
-        machine.host, machine.ports[443], timeout=_SECONDS, context=unverified()
-    )
-    headers = {"Host": _HOST, "Cookie": cookies}
-    body = urllib.parse.urlencode(form) if form else None
-    if body:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-    with contextlib.closing(connection):
-        connection.request("POST" if body else "GET", path, body, headers)
-        answer = connection.getresponse()
-        return Answer(answer.status, answer.headers, answer.read().decode())
-
-
-def _try_login(machine: Machine, application: str, name: str, password: str) -> Answer:
-    path, user, secret, token = _LOGINS[application]
-    first = _ask(machine, path)
-    found = re.search(rf'name="{token}"[^>]*value="([^"]+)"', first.body)
-    assert found, first.body
-    cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in first.cookies)
-    form = {user: name, secret: password, token: found[1]}
-    form |= (
-        {"lang": "en"} if application == "postfixadmin" else {"_task": "login", "_action": "login"}
-    )
-    return _ask(machine, path, form=form, cookies=cookies)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +29,7 @@ def _try_login(machine: Machine, application: str, name: str, password: str) -> 
 )
 def test_login_page_is_served(machine: Machine, path: str, title: str) -> None:
     """With a policy that lets nothing in from elsewhere, and no version of anything."""
-    answer = _ask(machine, path)
+    answer = signing_in.ask(machine, _HOST, path)
     assert answer.status == 200
     assert title in answer.body
     assert answer.headers.get_all("Content-Security-Policy", [])[0].startswith(
@@ -98,7 +41,7 @@ def test_login_page_is_served(machine: Machine, path: str, title: str) -> None:
 
 @pytest.mark.parametrize("application", _APPLICATIONS)
 def test_address_without_a_slash_leads_on(machine: Machine, application: str) -> None:
-    answer = _ask(machine, f"/{application}")
+    answer = signing_in.ask(machine, _HOST, f"/{application}")
     assert answer.status == 301
     assert answer.headers["Location"] == f"https://{_HOST}/{application}/"
 
@@ -138,7 +81,7 @@ def test_address_without_a_slash_leads_on(machine: Machine, application: str) ->
 )
 def test_rest_is_refused(machine: Machine, path: str) -> None:
     """No set-up, no list of files, no configuration, and no program but the entrances."""
-    answer = _ask(machine, path)
+    answer = signing_in.ask(machine, _HOST, path)
     assert answer.status in {400, 403, 404}, answer.body
     assert "<?php" not in answer.body
 
@@ -146,7 +89,7 @@ def test_rest_is_refused(machine: Machine, path: str) -> None:
 @pytest.mark.parametrize("application", _APPLICATIONS)
 def test_cookies_are_for_tls_and_for_this_server(machine: Machine, application: str) -> None:
     """No script reads one, and no other site's page makes a browser send one (RFC 6265bis)."""
-    cookies = _ask(machine, _LOGINS[application][0]).cookies
+    cookies = signing_in.ask(machine, _HOST, signing_in.FORMS[application][0]).cookies
     assert cookies
     for cookie in cookies:
         assert cookie["secure"], cookie
@@ -158,7 +101,7 @@ def test_cookies_are_for_tls_and_for_this_server(machine: Machine, application: 
 def test_bad_login_is_logged_with_the_clients_address(machine: Machine, application: str) -> None:
     """Who bans guessers reads it in the journal: the client's own address, not loopback's."""
     name = f"guess{time.time_ns()}@{DOMAIN}"
-    answer = _try_login(machine, application, name, "wrong-password")
+    answer = signing_in.try_login(machine, _HOST, application, name, "wrong-password")
     assert answer.status in {200, 401}
     lines = ssh(machine, f"{JOURNAL} -t {application} --grep={name}")
     addresses = re.findall(r"(?:ip_address: |from )([0-9a-f.:]+)", lines)
@@ -169,7 +112,7 @@ def test_bad_login_is_logged_with_the_clients_address(machine: Machine, applicat
 def test_dovecot_knows_for_whom_roundcube_asks(machine: Machine) -> None:
     """By the client's address, so that a guesser in the browser makes nobody else wait."""
     name = f"other{time.time_ns()}@{DOMAIN}"
-    _try_login(machine, "roundcube", name, "wrong-password")
+    signing_in.try_login(machine, _HOST, "roundcube", name, "wrong-password")
     lines = ssh(machine, f"{JOURNAL} -t dovecot --grep={name}")
     assert "rip=127.0.0.1" not in lines
     assert re.search(r"rip=[0-9a-f.:]+", lines), lines
@@ -212,7 +155,8 @@ def test_php_starts_no_program(machine: Machine) -> None:
 
 def test_admin_of_the_data_logs_in(machine: Machine, subject: Subject) -> None:
     """With the password of credentials.json, and with no other."""
-    good = _try_login(machine, "postfixadmin", subject.admin.address, subject.admin.password)
+    login, password = subject.admin.address, subject.admin.password
+    good = signing_in.try_login(machine, _HOST, "postfixadmin", login, password)
     assert (good.status, good.headers["Location"]) == (302, "main.php")
-    bad = _try_login(machine, "postfixadmin", subject.admin.address, f"{subject.admin.password}x")
+    bad = signing_in.try_login(machine, _HOST, "postfixadmin", login, f"{password}x")
     assert bad.status == 200

@@ -1,21 +1,26 @@
-"""What Debian's policy refuses without a word, told aloud: each kind has been looked at.
+"""All that a server does in its life, enforcing: nothing is refused.
 
-The same image but for the setting base_selinux_dontaudit, with all that a server does in its life.
+And what Debian's policy refuses without a word, told aloud by the same image but for the setting
+base_selinux_dontaudit: each kind has been looked at.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import http.client
+import json
+import shlex
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from postolka import acceptance, build
+from postolka.instance import chain as chain_of_trust
 from tests import checkouts
+from tests.container import signing_in
 from tests.container.conftest import new_instance
-from tests.container.test_mail import unverified
+from tests.container.test_status import FETCH
 from tests.vm import chain, denials
 from tests.vm.conftest import Boots, ask, await_state, reboot, running
 from tests.vm.denials import Harmless
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
     from postolka.acceptance import Subject
     from postolka.machines import Machine
+    from tests.vm.denials import Denial
 
 pytestmark = pytest.mark.soak
 
@@ -67,9 +73,12 @@ REVIEWED = (
     ),
 )  # fmt: skip
 #: What comes once a day or less.
-_JOBS = "spam-bayes spam-learn postolka-deleted-mail postolka-backup systemd-tmpfiles-clean"
+_JOBS = (
+    "spam-bayes spam-learn postolka-deleted-mail postolka-backup postolka-exceptions"
+    " systemd-tmpfiles-clean"
+)
 _QUESTIONS = {"denials": denials.QUESTION, "failed": "systemctl --failed --no-legend"}
-_PAGES = ("/", "/roundcube/", "/postfixadmin/")
+_PLACE = b"\nbackup:\n  path: /var/backups/postolka/mail\n"
 
 
 @pytest.fixture(name="loud", scope="module")
@@ -82,39 +91,72 @@ def _loud(boots: Boots, tmp_path_factory: pytest.TempPathFactory) -> Boots:
     return dataclasses.replace(boots, built=built)
 
 
-def _browse(machine: Machine, name: str) -> None:
-    """Ask for a page of each application."""
-    address = (machine.host, machine.ports[443])
-    for page in _PAGES:
-        client = http.client.HTTPSConnection(*address, context=unverified(), timeout=120)
-        with contextlib.closing(client):
-            client.request("GET", page, headers={"Host": name})
-            assert client.getresponse().status in (200, 302), page
+def _log_in(machine: Machine, subject: Subject) -> None:
+    for application, login in (("postfixadmin", subject.admin), ("roundcube", subject.first)):
+        answer = signing_in.try_login(
+            machine, subject.server.name, application, login.address, login.password
+        )
+        assert answer.status == 302, application
+    header = signing_in.basic(subject.admin.address, subject.admin.password)
+    page = signing_in.ask(machine, subject.server.name, "/status/", headers=header)
+    assert page.status == 200
+
+
+def _certificate(machine: Machine) -> x509.Certificate:
+    where = (machine.host, machine.ports[993])
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate(where).encode("ascii"))
 
 
 def _use(machine: Machine, subject: Subject) -> None:
     """Do what the server is for, and its jobs."""
     acceptance.run(subject, lambda _promise, _seen: None)
     assert chain.outcomes(machine, subject) == chain.OUTCOMES
-    _browse(machine, subject.server.name)
-    jobs = "; ".join(f"systemctl start {job}.service" for job in _JOBS.split())
-    status = "postolka-instance status --json >/dev/null || true"
-    ask(machine, {"jobs": jobs, "apply": "postolka-instance apply", "status": status})
+    _log_in(machine, subject)
+    # One has been ordered at the start, or is now.
+    ask(machine, {"issue": "systemctl start postolka-acme"})
+    before = _certificate(machine)
+    assert chain_of_trust.issuer(before).startswith("Pebble")
+    questions = {
+        "renew": "postolka-instance certificate renew",
+        **{job: f"systemctl start {job}" for job in _JOBS.split()},
+        "backups": "postolka-instance backup list --json",
+        "status": "postolka-instance status --json >/dev/null || true",
+        "metrics": f"python3 -Ic {shlex.quote(FETCH)}",
+    }
+    # Each has its time, on an emulated machine beside other work.
+    seen = {name: ask(machine, {name: line})[name] for name, line in questions.items()}
+    assert _certificate(machine).serial_number != before.serial_number
+    assert json.loads(seen["backups"])
+    assert "postolka_" in seen["metrics"]
 
 
-def test_all_that_is_refused_has_a_reason(loud: Boots, tmp_path: Path) -> None:
-    """In two boots, with mails of each kind, logins, web pages, backup, new data."""
-    instance = new_instance(tmp_path / "files", domain="loud.test")
-    request = loud.request(instance, "loud", tmp_path / "state")
+def _denied(boots: Boots, name: str, place: Path) -> list[Denial]:
+    """Return what was refused in two boots: mails of each kind, logins, certificates, jobs."""
+    instance = new_instance(place / "files", domain=f"{name}.test", acme=True)
+    user_data = instance.user_data.replace(b"\nbackup:\n", _PLACE)
+    assert user_data != instance.user_data
+    request = dataclasses.replace(
+        boots.request(instance, name, place / "state"), user_data=user_data
+    )
     with running(request) as machine:
         assert await_state(machine).word == "ready"
-        subject = acceptance.subject(machine, loud.lab, instance.directory)
+        subject = acceptance.subject(machine, boots.lab, instance.directory)
         _use(machine, subject)
         assert reboot(machine).word == "ready"
         _use(machine, subject)
         seen = ask(machine, _QUESTIONS)
     assert seen["failed"] == ""
-    found = denials.kinds(seen["denials"])
+    return denials.kinds(seen["denials"])
+
+
+def test_nothing_is_refused(boots: Boots, tmp_path: Path) -> None:
+    """Not once, by the image as it is."""
+    assert _denied(boots, "silent", tmp_path) == []
+
+
+def test_all_that_is_refused_has_a_reason(loud: Boots, tmp_path: Path) -> None:
+    """By the image that tells all."""
+    found = _denied(loud, "loud", tmp_path)
     assert denials.unexplained(found, REVIEWED) == []
     # It did tell, and each entry has something to explain.
     assert [item for item in REVIEWED if not any(map(item.has, found))] == []
