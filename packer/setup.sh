@@ -21,9 +21,10 @@ debian:13) packer= ;;
 *) die "this is ${PRETTY_NAME:-an unknown system}; Debian 12 or 13 is needed" "use a Debian 12 machine or container" ;;
 esac
 
-# apt: resolve and fetch; dpkg: unpack; mount, util-linux: namespaces; the rest: boot and reach it.
-packages="ca-certificates debian-archive-keyring dpkg apt util-linux mount xz-utils zstd python3
-python3-venv qemu-system-x86 qemu-utils ovmf systemd-container iproute2 openssh-client openssl $packer"
+# apt: resolve and fetch; dpkg: unpack; mount, util-linux: namespaces; libfaketime: build --check; the
+# rest: boot and reach it.
+packages="ca-certificates debian-archive-keyring dpkg apt util-linux mount xz-utils zstd libfaketime
+python3 python3-venv qemu-system-x86 qemu-utils ovmf systemd-container iproute2 openssh-client openssl $packer"
 
 missing=
 for package in $packages; do

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import collector, derivation, home
+from postolka import clock, collector, derivation, home
 from postolka.errors import PostolkaError, Problem, ProblemsError
-from postolka.generation import NAMES, manifest
+from postolka.generation import NAMES, manifest, needs
 from postolka.instance.house import load_house
 from postolka.instance.paths import Paths
 from postolka.run import ENVIRONMENT
 from postolka.store import KEY_LENGTH, Store
+from postolka.tools import Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,15 +135,25 @@ def load(path: Path) -> Built:
     )
 
 
+def toolbox(built: Built) -> Tools:
+    """Return the tools root that the image was made in. Raises PostolkaError where it has gone."""
+    names = needs(built.path)
+    root = next((built.path.parent / name for name in names if name.endswith("-tools")), None)
+    if root is None or not root.exists():
+        raise PostolkaError(str(built.path), "its tools root is missing", hint="postolka build")
+    return Tools(root=root, key="")
+
+
 def _apart(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Run the builder on `request` and return its answer; it dies with this process."""
     command = ["setpriv", "--pdeathsig", "KILL", "--"]
     command += ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
-    command += ["--kill-child", "--mount-proc", "--"]
+    command += ["--kill-child", "--mount-proc", "--", *clock.argv()]
     # The last word is for those who look for it in a list of processes.
     command += [sys.executable, "-P", "-m", "postolka.builder", str(home.home())]
     environment = {
         **ENVIRONMENT,
+        **clock.variables(),
         "PYTHONPATH": str(Path(request["checkout"]).resolve()),
         **{name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")},
     }

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 3600
 _DEFAULT_LIMIT_GIB = 12
 _LIMIT = "POSTOLKA_STORE_GIB"
-_NAME = re.compile(r"[0-9a-f]{32}-[a-z-]+")
+_NAME = re.compile(r"[0-9a-f]{32}-[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ def _opened(store: Store) -> set[str]:
     mark = re.compile(
         rb"(?:"
         + b"|".join(re.escape(root.encode()) for root in roots)
-        + rb")/([0-9a-f]{32}-[a-z-]+)"
+        + rb")/([0-9a-f]{32}-[a-z0-9-]+)"
     )
     found: set[str] = set()
     namespaces: set[str] = set()

@@ -32,7 +32,7 @@ GROUP_DATA = "group_data/all.py"
 SETS = ("image", "kernel", "tools")
 
 #: All that could change an image, relative to the checkout.
-_INPUTS = ("cloud-init", "postolka", "pyinfra_deploys", GROUP_DATA)
+INPUTS = ("cloud-init", "postolka", "pyinfra_deploys", GROUP_DATA)
 #: Libraries that take part in rendering and planning.
 _LIBRARIES = ("jinja2", "pyinfra")
 #: Code whose every byte counts as part of the image's recipe, relative to the checkout. The rooms
@@ -57,7 +57,7 @@ def temporary_lock(checkout: Path) -> Path:
 
 def fast_key(checkout: Path, lock: Path) -> str:
     """Return a hash over the bytes of everything that could change the image."""
-    files = [path for name in _INPUTS for path in _files(checkout / name)]
+    files = [path for name in INPUTS for path in _files(checkout / name)]
     versions = [sys.version, *(metadata.version(library) for library in _LIBRARIES)]
     return digest(
         [FORMAT, _bytes_hash(files, checkout), _bytes_hash([lock], lock.parent), versions]
@@ -88,7 +88,7 @@ def image_id(hashes: dict[str, str]) -> str:
 
 def files(checkout: Path) -> dict[str, str]:
     """Return the hash of every file that could change an image, by its path in the checkout."""
-    found = [path for name in _INPUTS for path in _files(checkout / name)]
+    found = [path for name in INPUTS for path in _files(checkout / name)]
     return {str(path.relative_to(checkout)): _bytes_hash([path], checkout) for path in found}
 
 

@@ -7,9 +7,8 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from postolka import changelog, comparison, generation, labels, papers
+from postolka import build, changelog, comparison, generation, labels, papers
 from postolka.errors import PostolkaError
-from postolka.tools import Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +52,7 @@ def diff(
         "units": [asdict(unit) for unit in comparison.units(*roots)],
         "ports": {"added": opened, "removed": shut},
         "egress": {"added": allowed, "removed": denied},
-        "rules": _rules(store, first, last),
+        "rules": _rules(first, last),
         "sizes": _sizes(store, first, last),
     }
 
@@ -147,27 +146,23 @@ def _labels(first: Built, last: Built, roots: tuple[Files, Files]) -> list[dict[
     return [{"path": path, "a": a, "b": b} for path, (a, b) in sorted(found.items())]
 
 
-def _rules(store: Store, first: Built, last: Built) -> dict[str, list[str]]:
+def _rules(first: Built, last: Built) -> dict[str, list[str]]:
     """Return the statements of the compiled policies that differ."""
     if _policy(first) == _policy(last):
         return {"added": [], "removed": []}
     if os.geteuid():
         raise PostolkaError("diff", "reading a policy needs root's rights", hint="sudo …")
-    added, removed = comparison.lines(*(_statements(store, built) for built in (first, last)))
+    added, removed = comparison.lines(*(_statements(built) for built in (first, last)))
     return {"added": added, "removed": removed}
 
 
-def _statements(store: Store, built: Built) -> str:
+def _statements(built: Built) -> str:
     """Return a compiled policy as text, by checkpolicy in the image's own tools root."""
-    names = generation.needs(built.path)
-    root = next((store.root / name for name in names if name.endswith("-tools")), None)
-    if root is None or not root.exists():
-        raise PostolkaError(str(built.path), "its tools root is missing", hint="postolka build")
     (policy,) = (_policy(built) / _SELINUX / "policy").iterdir()
     argv = ["checkpolicy", "-M", "-b", "-F", "-o", "-", "/policy"]
-    text = Tools(root=root, key="").run(argv, binds={"/policy": policy}).decode(errors="replace")
+    said = build.toolbox(built).run(argv, binds={"/policy": policy}).decode(errors="replace")
     # The library counts what it has read, in between.
-    return "\n".join(line for line in text.splitlines() if not line.startswith("libsepol."))
+    return "\n".join(line for line in said.splitlines() if not line.startswith("libsepol."))
 
 
 def _sizes(store: Store, first: Built, last: Built) -> list[dict[str, Any]]:

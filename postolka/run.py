@@ -11,6 +11,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
+from postolka import clock
 from postolka.errors import PostolkaError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run(  # noqa: PLR0913 - each keyword is one property of a process
                 stdout=sink,
                 stderr=subprocess.STDOUT if log else subprocess.PIPE,
                 check=False,
-                env={**ENVIRONMENT, **(environment or {})},
+                env={**ENVIRONMENT, **clock.variables(), **(environment or {})},
                 cwd=cwd,
                 timeout=timeout_seconds,
             )

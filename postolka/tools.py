@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postolka import clock
 from postolka.errors import PostolkaError
 from postolka.run import CommandError, run
 from postolka.store import digest
@@ -57,7 +58,7 @@ _MERGED = ("bin", "lib", "lib64", "sbin")
 # The shell stays, as the first process of its namespace: when it is killed with its parent, so is
 # everything in it. The command itself may lose that (prctl(2), PR_SET_PDEATHSIG: a program that
 # changes its group, as dnsmasq does, is no longer killed with its parent).
-_ENTER = r"""
+_ENTER = rf"""
 set -eu
 umask 022
 ulimit -n 1024
@@ -71,7 +72,7 @@ mount -t overlay -o "lowerdir=$root,upperdir=$root/tmp/upper,workdir=$root/tmp/w
 cd new
 mount -t proc proc proc
 mount -t tmpfs -o mode=0755 postolka dev
-mkdir dev/shm
+mkdir -m 1777 dev/shm
 for node in null zero full random urandom tty; do
     : >dev/$node
     mount --bind /dev/$node dev/$node
@@ -84,7 +85,7 @@ while [ "$1" != -- ]; do
     if [ -d "$2" ]; then
         mkdir -p ".$3"
     else
-        mkdir -p ".${3%/*}"
+        mkdir -p ".${{3%/*}}"
         : >".$3"
     fi
     mount --bind "$2" ".$3"
@@ -94,6 +95,7 @@ done
 shift
 unset OLDPWD PWD
 status=0
+{clock.ENTER}
 chroot . "$@" || status=$?
 exit $status
 """

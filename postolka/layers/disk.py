@@ -3,7 +3,7 @@
 Kernel, initrd and command line are one file, `postolka_VERSION+3.efi`; its name says how often
 systemd-boot is to try it. systemd-repart makes the partitions without loop devices. The ids of the
 root partition and its verity partition are the two halves of the root hash, by which the initrd
-finds them.
+finds them. The disk's size is a multiple of 1 MiB.
 """
 
 from __future__ import annotations
@@ -26,9 +26,17 @@ if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 #: Raised when this module makes another result from the same inputs.
-FORMAT = 1
+FORMAT = 2
 #: How often a new image is tried before systemd-boot falls back.
 TRIES = 3
+# Azure takes a disk of whole MiB only. The second table of partitions is at a disk's very end, in
+# 33 sectors; what it would leave at its first place would make others wonder.
+_FILL = """
+size=$(stat --format %s "$1")
+fallocate --punch-hole --offset $((size - 33 * 512)) --length $((33 * 512)) "$1"
+truncate --size %1M "$1"
+sfdisk --quiet --relocate gpt-bak-std "$1"
+"""
 _EFI = "usr/lib/systemd/boot/efi"
 
 
@@ -37,7 +45,7 @@ def disk(context: Context, kernel: Path, initrd: Path, image: Path) -> Path:
     root_hash = (image / "roothash").read_text(encoding="ascii").strip()
     options = command_line(root_hash, context.settings)
     inputs = [
-        "disk", FORMAT, TRIES, context.tools.key, kernel.name, initrd.name, root_hash,
+        "disk", FORMAT, TRIES, _FILL, context.tools.key, kernel.name, initrd.name, root_hash,
         os_release(context), context.lock.source_date_epoch, options,
         sources(BOOT / "disk"), sources(BOOT / "esp"),
     ]  # fmt: skip
@@ -60,6 +68,8 @@ def disk(context: Context, kernel: Path, initrd: Path, image: Path) -> Path:
             environment={"SOURCE_DATE_EPOCH": str(context.lock.source_date_epoch)},
             log=context.log,
         )  # fmt: skip
+        fill = ["sh", "-euc", _FILL, "sh", "/out/disk.raw"]
+        context.tools.run(fill, writes={"/out": out}, log=context.log)
         for name in ("esp", "definitions"):
             shutil.rmtree(out / name)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from postolka import clock
 from postolka.errors import Problem, ProblemsError
 from postolka.layers import accounts, clean, repository, standins
 from postolka.lock import REFRESH
@@ -56,12 +57,12 @@ mount -t overlay -o "$sides,volatile" postolka /build/root
 ip link set lo up
 exec "$@"
 """
-_SETUP = """\
+_SETUP = f"""\
 set -eu
 # apt takes packages from there without copying them.
 mkdir -p "$1/build/repository"
 mount --rbind /build/repository "$1/build/repository"
-mkdir -p "$1/etc/dpkg/dpkg.cfg.d" "$1/usr/sbin"
+mkdir -p "$1/dev" "$1/etc/dpkg/dpkg.cfg.d" "$1/usr/sbin"
 cp /build/files/passwd "$1/etc/passwd"
 cp /build/files/group "$1/etc/group"
 cp /build/files/dpkg "$1/etc/dpkg/dpkg.cfg.d/postolka"
@@ -71,7 +72,7 @@ for busy in lib/dpkg cache/debconf; do
     cp -a "$1/var/$busy/." "/build/busy/$busy"
     mount --bind "/build/busy/$busy" "$1/var/$busy"
 done
-"""
+{clock.ENTER_INNER}"""
 _ESSENTIAL = """\
 set -eu
 install -m 0755 /build/files/policy-rc.d "$1/usr/sbin/policy-rc.d"

@@ -102,9 +102,14 @@ def _base(context: Context) -> Path:
         out.mkdir()
         with in_memory(context) as work:
             root, packaged, modules = work / "root", work / "packaged", work / "modules"
-            run(["dpkg-deb", "--extract", str(deb), str(root)])
-            packaged.mkdir()
-            modules.mkdir()
+            for folder in (root, packaged, modules):
+                folder.mkdir()
+            context.tools.run(
+                ["dpkg-deb", "--extract", "/package.deb", "/unpacked"],
+                binds={"/package.deb": deb},
+                writes={"/unpacked": root},
+                log=context.log,
+            )
             for name in (root / _PACKAGED / ".modules").read_text(encoding="ascii").split():
                 compressed = (root / _PACKAGED / f"{name}.pp.bz2").read_bytes()
                 (packaged / f"{name}.pp").write_bytes(bz2.decompress(compressed))

@@ -14,7 +14,6 @@ import concurrent.futures
 import contextlib
 import os
 import signal
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,9 +87,8 @@ def realise(context: Context, *, with_disk: bool) -> Layers:
             for executor in (pool, beside):
                 executor.shutdown(wait=False, cancel_futures=True)
             # Again and again: a thread that was between two tools starts the next one.
-            while not all(future.done() for future in futures):
+            while concurrent.futures.wait(futures, _RETRY_SECONDS).not_done:
                 _stop()
-                time.sleep(_RETRY_SECONDS)
             raise
     return Layers(
         root=(upper.result(), compiled.result(), base.result()),

@@ -25,6 +25,7 @@ from pyinfra.connectors.util import (
 )
 from typing_extensions import override
 
+from postolka import clock
 from postolka.errors import PostolkaError
 from postolka.run import ENVIRONMENT
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 # Run by the host's shell in the new namespaces: $1 is the root, the rest is the command. What a
 # command costs is mostly the programs that are started here, so one mount(8) makes all mounts. The
 # last of them covers the list.
-_ENTER = """
+_ENTER = f"""
 set -eu
 umask 022
 cd "$1"; shift
@@ -63,6 +64,7 @@ cp --no-dereference /dev/fd /dev/stdin /dev/stdout /dev/stderr dev
 mkdir -m 1777 run/lock
 echo localhost >/proc/sys/kernel/hostname
 unset OLDPWD PWD
+{clock.ENTER}
 exec chroot . "$@"
 """
 _MOUNT_POINTS = ("proc", "sys", "dev", "run")
@@ -111,7 +113,7 @@ class Root:
             input=stdin,
             capture_output=True,
             check=False,
-            env=dict(ENVIRONMENT),
+            env={**ENVIRONMENT, **clock.variables()},
             cwd="/",
             timeout=timeout_seconds,
         )

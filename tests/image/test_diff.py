@@ -51,7 +51,7 @@ def test_labels_are_those_of_libselinux(built: Built, toolbox: Tools) -> None:
 
 def test_the_policy_can_be_read(built: Built) -> None:
     """As the statements that it was compiled from."""
-    text = diff._statements(Store(home.store()), built).splitlines()
+    text = diff._statements(built).splitlines()
     assert len(text) > 10000
     assert any(line.startswith("allow postfix_smtp_t ") for line in text)
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
-from postolka import home, lock, trees
-from postolka.layers import accounts, clean, packages, standins
-from postolka.store import Store
+from postolka import home, lock
+from postolka.layers import accounts, clean, standins
 from pyinfra_deploys import server
-from tests.image.conftest import say
 from tests.image.processes import mounts_below, running_with, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from postolka.debs import Debs
     from postolka.lock import Lock
     from postolka.tools import Tools
 
@@ -159,41 +153,3 @@ def test_killed_build_leaves_nothing(
     assert wait_until(lambda: not running_with("/build/root"))
     assert mounts_below(tmp_path) == []
     assert list((tmp_path / "store").glob("[!.]*")) == []
-
-
-def _again(locked: Lock, toolbox: Tools, debs: Debs, where: Path) -> Path:
-    return packages.realise(
-        locked,
-        toolbox,
-        server.users(),
-        [line for room in server.all_rooms() for line in room.debconf],
-        store=Store(where / "elsewhere"),
-        debs=debs,
-        log=where / "build.log",
-        progress=say,
-    )
-
-
-@pytest.mark.soak
-def test_an_independent_build_is_identical(  # noqa: PLR0913, PLR0917
-    toolbox: Tools,
-    locked: Lock,
-    root: Path,
-    debs: Debs,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The layer made again elsewhere has the same bytes, modes, owners and dates."""
-    monkeypatch.setenv("TZ", "Asia/Kathmandu")
-    monkeypatch.setenv("LC_ALL", "C")
-    before = os.umask(0o077)
-    try:
-        made = _again(locked, toolbox, debs, tmp_path)
-    finally:
-        os.umask(before)
-    assert trees.entries(made / "root") == trees.entries(root)
-    dates = [
-        {path.relative_to(top): path.lstat().st_mtime_ns for path in [top, *top.rglob("*")]}
-        for top in (made / "root", root)
-    ]
-    assert dates[0] == dates[1]

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import home, tools, trees
+from postolka import home
 from postolka.run import CommandError
-from postolka.store import Store
-from tests.image.conftest import say
 from tests.image.processes import mounts_below, running_with, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from postolka.debs import Debs
-    from postolka.lock import Lock
     from postolka.tools import Tools
 
 
 def _sh(toolbox: Tools, script: str) -> str:
     return toolbox.run(["sh", "-c", script]).decode()
-
-
-@pytest.mark.soak
-def test_an_independent_root_is_identical(
-    toolbox: Tools, locked: Lock, debs: Debs, tmp_path: Path
-) -> None:
-    """Unpacking the same packages elsewhere gives the same tree, byte for byte."""
-    before = os.umask(0o077)
-    try:
-        other = tools.realise(locked, "tools", Store(tmp_path / "elsewhere"), debs, say)
-    finally:
-        os.umask(before)
-    assert trees.entries(other.root) == trees.entries(toolbox.root)
 
 
 def test_name_and_surroundings_are_fixed(toolbox: Tools) -> None:
