@@ -10,12 +10,23 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postolka import apt, deployer, derivation, files, home, logs, mirrors, papers, tools, wants
+from postolka import (
+    apt,
+    deployer,
+    derivation,
+    files,
+    home,
+    logs,
+    mirrors,
+    papers,
+    tools,
+    wants,
+    workdir,
+)
 from postolka import lock as locks
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
@@ -110,7 +121,7 @@ def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Wa
     if not built:
         with (
             logs.new(f"build-{image_id[:16]}") as log,
-            tempfile.TemporaryDirectory(prefix="build-", dir=home.home()) as work,
+            workdir.new("build-", home.home()) as work,
         ):
             context = Context(
                 id=image_id,
@@ -120,7 +131,7 @@ def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Wa
                 tools=tools.realise(lock, "tools", store, debs, _progress),
                 debs=debs,
                 store=store,
-                work=Path(work),
+                work=work.path,
                 progress=_progress,
                 log=log,
             )

@@ -15,12 +15,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postolka import build, clock, derivation, generation, home
+from postolka import build, clock, derivation, generation, home, workdir
 from postolka.errors import PostolkaError
 from postolka.store import Store
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from postolka.build import Built
+    from postolka.workdir import Workdir
 
 HOSTNAME = "elsewhere.example.test"
 UMASK = "077"
@@ -60,16 +60,14 @@ _PROGRESS = re.compile(r"\[ *[0-9.]+ s\] (.*)")
 _PATIENCE_SECONDS = 30
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
     """A second build: the directory of everything that belongs to it, and what was made."""
 
-    directory: Path
+    work: Workdir
     built: Built
     disk: Path
     """Its disk in the format that was asked for."""
-    is_kept: bool = False
-    """Whether the directory stays."""
 
 
 def circumstances() -> dict[str, str]:
@@ -100,20 +98,14 @@ def second(
         problem = f"the package {clock.PACKAGE} is missing, which gives a build another clock"
         raise PostolkaError("build --check", problem, hint=f"apt-get install {clock.PACKAGE}")
     # Not in /tmp, which may be memory.
-    where = tempfile.mkdtemp(prefix="postolka-check-", dir=os.environ.get("TMPDIR") or "/var/tmp")  # noqa: S108
-    directory = Path(where).resolve()
-    made = None
-    try:
-        copy(checkout, _lock(checkout, first), directory / "checkout")
-        (directory / "home").mkdir()
-        (directory / "home/debs").symlink_to(home.debs().resolve())
-        answer = json.loads(_run(directory, format_name, progress))
+    parent = Path(os.environ.get("TMPDIR") or "/var/tmp").resolve()  # noqa: S108
+    with workdir.new("postolka-check-", parent) as work:
+        copy(checkout, _lock(checkout, first), work.path / "checkout")
+        (work.path / "home").mkdir()
+        (work.path / "home/debs").symlink_to(home.debs().resolve())
+        answer = json.loads(_run(work.path, format_name, progress))
         built = build.load(Path(answer["path"]))
-        made = Second(directory=directory, built=built, disk=Path(answer["disk"]))
-        yield made
-    finally:
-        if not made or not made.is_kept:
-            shutil.rmtree(directory)
+        yield Second(work=work, built=built, disk=Path(answer["disk"]))
 
 
 def copy(checkout: Path, lock: Path, directory: Path) -> None:

@@ -28,7 +28,7 @@ _AS_ROOT = ("image", "container", "vm")
 _LONG = (
     "vm/test_life", *(name for group in together.GROUPS for name in group),
     # A worker has the next one put by while it runs its first: short ones, where that is long.
-    "container/test_life", "container/test_dns01",
+    "image/test_check", "container/test_life", "container/test_dns01",
     "container/test_ec2", "container/test_postfix_tls",
     "container/test_postfix_screen", "container/test_acme", "container/test_opendkim",
     "container/test_postfix_relay", "container/test_lab", "container/test_power",

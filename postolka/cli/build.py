@@ -86,21 +86,22 @@ def _check(built: Built, arguments: argparse.Namespace, progress: Callable[[str]
         layers = twins.layers(built.path, second.built.path, progress)
         if name != formats.RAW:
             layers.append(twins.layer(name, disk.parent, second.disk.parent))
-        second.is_kept = not all(layer.is_equal for layer in layers)
+        is_equal = all(layer.is_equal for layer in layers)
+        second.work.is_kept = not is_equal
         if arguments.json:
             data = {
                 "id": built.id,
-                "is_equal": not second.is_kept,
-                "second": str(second.directory) if second.is_kept else None,
+                "is_equal": is_equal,
+                "second": None if is_equal else str(second.work.path),
                 "circumstances": rebuild.circumstances(),
                 "layers": [twins.as_data(layer) for layer in layers],
             }
             print(json.dumps(data))
         else:
             print("\n".join(_told(layers)))
-            if second.is_kept:
-                print(f"the second build stays in {second.directory}")
-    return 3 if second.is_kept else 0
+            if not is_equal:
+                print(f"the second build stays in {second.work.path}")
+    return 0 if is_equal else 3
 
 
 def _told(layers: Iterable[Layer]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from postolka.errors import PostolkaError
 from postolka.rebuild import Second
 from postolka.run import run
 from postolka.store import Store
+from postolka.workdir import Workdir
 from tests.image import homes
 from tests.image.conftest import say
 
@@ -84,9 +85,9 @@ def test_a_difference_is_found_and_shown(
 
     @contextlib.contextmanager
     def second(*_: object) -> Iterator[Second]:
-        made = Second(directory=tmp_path / "second", built=disk, disk=converted)
-        yield made
-        kept.append(made.is_kept)
+        work = Workdir(tmp_path / "second")
+        yield Second(work=work, built=disk, disk=converted)
+        kept.append(work.is_kept)
 
     monkeypatch.setattr(rebuild, "second", second)
     assert cli.main(["build", "--check"]) == 3

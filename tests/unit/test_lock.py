@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from postolka import lock
 from postolka.errors import PostolkaError, ProblemsError
 from postolka.lock import Lock, Package, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 SUITES = (
     Suite(archive="debian", suite="trixie", codename="trixie", date="2026-01-10T09:00:00Z"),
@@ -119,6 +123,49 @@ def test_wrong_fields_are_problems_never_a_traceback(value: object, key: str) ->
     """Any JSON value in any place of the document is an error with a path in the document."""
     with pytest.raises(ProblemsError):
         lock.parse(_document(**{key: value}))
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=4,
+)
+
+
+def _places(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the way to everything in a document."""
+    yield at
+    below: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, dict):
+        below = value.items()
+    elif isinstance(value, list):
+        below = enumerate(value)
+    for key, inner in below:
+        yield from _places(inner, (*at, key))
+
+
+@given(_locks, st.data())
+def test_a_lock_with_any_one_value_changed_is_a_lock_or_an_error(
+    given_lock: Lock, data: st.DataObject
+) -> None:
+    """At whatever place, to whatever: never a traceback, and what is read is written again."""
+    document = json.loads(lock.serialise(given_lock))
+    *way, last = data.draw(st.sampled_from([at for at in _places(document) if at]))
+    holder = document
+    for step in way:
+        holder = holder[step]
+    holder[last] = data.draw(_json)
+    with contextlib.suppress(PostolkaError):
+        parsed = lock.parse(json.dumps(document))
+        assert lock.parse(lock.serialise(parsed)) == parsed
+
+
+@given(_locks, st.data())
+def test_a_lock_that_was_cut_off_is_refused(given_lock: Lock, data: st.DataObject) -> None:
+    """Wherever a full disk or a broken transfer ended it."""
+    text = lock.serialise(given_lock).rstrip()
+    with pytest.raises(PostolkaError):
+        lock.parse(text[: data.draw(st.integers(0, len(text) - 1))])
 
 
 @pytest.mark.parametrize(
