@@ -60,18 +60,20 @@ def realise(
     want: Want = "disk",
     progress: Callable[[str], None],
     temporary_lock: bool = False,
+    profile: str = "",
 ) -> Built:
     """Return this checkout's image, or only its root, made where it isn't in the store.
 
+    With a `profile` the settings of that file of group_data win.
     With `temporary_lock` packages that the mirror no longer has as locked, or a missing lock, are
     resolved afresh into a lock outside the checkout, and `progress` is told.
 
     Raises PostolkaError for whatever is wrong with the inputs or goes wrong in a step.
     """
     store = Store(home.store())
-    found = recall(checkout, want=want, temporary_lock=temporary_lock)
+    found = recall(checkout, want=want, temporary_lock=temporary_lock, profile=profile)
     if found:
-        store.keep(checkout, found.path)
+        store.keep(checkout, found.path, profile)
         return found
     if os.geteuid():
         problem = "an image can only be built as root: it needs mounts, owners and chroot"
@@ -79,22 +81,23 @@ def realise(
     if not re.fullmatch(r"[\w./+@%-]+", str(home.home().resolve())):
         problem = "the path holds characters that a mount option can't"
         raise PostolkaError(str(home.home()), problem, hint="set POSTOLKA_HOME to a plain path")
-    answer = _apart(
-        {"checkout": str(checkout), "want": want, "temporary_lock": temporary_lock}, progress
-    )
+    request = {"want": want, "temporary_lock": temporary_lock, "profile": profile}
+    answer = _apart({"checkout": str(checkout), **request}, progress)
     built = load(Path(answer["path"]))
-    store.keep(checkout, built.path)
+    store.keep(checkout, built.path, profile)
     # Here, not in the builder: that one doesn't see who uses what.
     if gone := collector.trim(store):
         progress(f"the store was over its limit: {len(gone)} old results are removed")
     return built
 
 
-def recall(checkout: Path, *, want: Want, temporary_lock: bool = False) -> Built | None:
+def recall(
+    checkout: Path, *, want: Want, temporary_lock: bool = False, profile: str = ""
+) -> Built | None:
     """Return the build of the very same input bytes, if the store has it."""
     store = Store(home.store())
     for lock in derivation.locks(checkout, temporary=temporary_lock):
-        path = store.recall(derivation.fast_key(checkout, lock), NAMES[want])
+        path = store.recall(derivation.fast_key(checkout, lock, profile), NAMES[want])
         if path:
             return load(path)
     return None

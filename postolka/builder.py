@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from postolka import lock as locks
 from postolka.debs import Debs, UnavailableError
 from postolka.errors import PostolkaError, ProblemsError
 from postolka.generation import MANIFEST, NAMES
-from postolka.layers import whole
+from postolka.layers import subset, whole
 from postolka.layers.context import Context
 from postolka.store import Store
 from pyinfra_deploys import server, settings
@@ -48,9 +49,9 @@ def main() -> int:
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
     try:
-        path = _build(
-            Path(request["checkout"]), request["want"], temporary=request["temporary_lock"]
-        )
+        path = _Build(
+            checkout=Path(request["checkout"]), want=request["want"], profile=request["profile"]
+        ).path(temporary=request["temporary_lock"])
     except ProblemsError as error:
         problems = [[problem.path, problem.text] for problem in error.problems]
         _say({"error": {**_told(error), "problems": problems}})
@@ -84,61 +85,72 @@ def _stop_at_end_of_input() -> None:
         signal.pthread_kill(main_thread, signal.SIGINT)
 
 
-def _build(checkout: Path, want: Want, *, temporary: bool) -> Path:
-    """Build by the checkout's lock, or, where that is no use, by a temporary one."""
-    wanted = wants.wanted()
-    parsed = settings.load(checkout / derivation.GROUP_DATA)
-    path = checkout / derivation.LOCK
-    standing_in = derivation.temporary_lock(checkout)
-    try:
-        return _build_by(path, _read(path, wanted), checkout, parsed, want)
-    except (UnavailableError, _UnusableError) as error:
-        if not temporary:
-            raise
-        _progress(f"{error}".partition("\nhint:")[0])
-    if standing_in.exists():
-        _progress("using the temporary lock that was made before")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """What is to be built of a checkout."""
+
+    checkout: Path
+    want: Want
+    profile: str
+
+    def path(self, *, temporary: bool) -> Path:
+        """Build by the checkout's lock, or, where that is no use, by a temporary one."""
+        wanted = wants.wanted()
+        parsed = settings.load(self.checkout / derivation.GROUP_DATA, self.profile)
+        path = self.checkout / derivation.LOCK
+        standing_in = derivation.temporary_lock(self.checkout)
         try:
-            return _build_by(standing_in, _read(standing_in, wanted), checkout, parsed, want)
+            return self._by(path, _read(path, wanted), parsed)
         except (UnavailableError, _UnusableError) as error:
+            if not temporary:
+                raise
             _progress(f"{error}".partition("\nhint:")[0])
-    _progress("resolving into a temporary lock; `postolka lock --update` makes a lasting one")
-    lock = apt.lock(home.home() / "apt", wanted, _progress)
-    standing_in.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(standing_in, locks.serialise(lock).encode())
-    return _build_by(standing_in, lock, checkout, parsed, want)
+        if standing_in.exists():
+            _progress("using the temporary lock that was made before")
+            try:
+                return self._by(standing_in, _read(standing_in, wanted), parsed)
+            except (UnavailableError, _UnusableError) as error:
+                _progress(f"{error}".partition("\nhint:")[0])
+        _progress("resolving into a temporary lock; `postolka lock --update` makes a lasting one")
+        lock = apt.lock(home.home() / "apt", wanted, _progress)
+        standing_in.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(standing_in, locks.serialise(lock).encode())
+        return self._by(standing_in, lock, parsed)
 
-
-def _build_by(path: Path, lock: Lock, checkout: Path, parsed: Settings, want: Want) -> Path:
-    store, debs = Store(home.store()), Debs(home.debs(), mirrors.snapshots(lock.suites))
-    _progress("planning")
-    plan = deployer.plan(server.server, parsed)
-    hashes = derivation.inputs(lock, plan, checkout)
-    image_id = derivation.image_id(hashes)
-    # Taken before the work: an input that changes meanwhile must not be found under this result.
-    fast_key = derivation.fast_key(checkout, path)
-    built = store.get(NAMES[want], image_id)
-    if not built:
-        with (
-            logs.new(f"build-{image_id[:16]}") as log,
-            workdir.new("build-", home.home()) as work,
-        ):
-            context = Context(
-                id=image_id,
-                lock=lock,
-                settings=parsed,
-                plan=hashes["plan"],
-                tools=tools.realise(lock, "tools", store, debs, _progress),
-                debs=debs,
-                store=store,
-                work=work.path,
-                progress=_progress,
-                log=log,
-            )
-            explained = papers.inputs(context, plan, checkout)
-            built = _finish(context, want, hashes, explained)
-    store.remember(fast_key, NAMES[want], built)
-    return built
+    def _by(self, path: Path, lock: Lock, parsed: Settings) -> Path:
+        store, debs = Store(home.store()), Debs(home.debs(), mirrors.snapshots(lock.suites))
+        _progress("planning")
+        plan = deployer.plan(server.server, parsed)
+        toolbox = tools.realise(lock, "tools", store, debs, _progress)
+        names = wants.image(server.present(parsed))
+        lock = subset.apply(lock, names, toolbox, store=store, debs=debs, progress=_progress)
+        hashes = derivation.inputs(lock, plan, self.checkout)
+        image_id = derivation.image_id(hashes)
+        # Taken before the work: an input that changes meanwhile must not be found under this
+        # result.
+        fast_key = derivation.fast_key(self.checkout, path, self.profile)
+        built = store.get(NAMES[self.want], image_id)
+        if not built:
+            with (
+                logs.new(f"build-{image_id[:16]}") as log,
+                workdir.new("build-", home.home()) as work,
+            ):
+                context = Context(
+                    id=image_id,
+                    lock=lock,
+                    settings=parsed,
+                    plan=hashes["plan"],
+                    tools=toolbox,
+                    debs=debs,
+                    store=store,
+                    work=work.path,
+                    progress=_progress,
+                    log=log,
+                )
+                explained = papers.inputs(context, plan, self.checkout)
+                built = _finish(context, self.want, hashes, explained)
+        store.remember(fast_key, NAMES[self.want], built)
+        return built
 
 
 def _finish(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Raised when the same inputs are to give another image.
 FORMAT = 3
 LOCK = "postolka.lock"
-GROUP_DATA = "group_data/all.py"
+GROUP_DATA = "group_data"
 #: Sets of the lock that an image is made from; the lab's isn't among them.
 SETS = ("image", "kernel", "tools")
 
@@ -55,13 +55,12 @@ def temporary_lock(checkout: Path) -> Path:
     return home.home() / "locks" / f"{key[:32]}.lock"
 
 
-def fast_key(checkout: Path, lock: Path) -> str:
-    """Return a hash over the bytes of everything that could change the image."""
+def fast_key(checkout: Path, lock: Path, profile: str = "") -> str:
+    """Return a hash over the bytes of everything that could change a profile's image."""
     files = [path for name in INPUTS for path in _files(checkout / name)]
     versions = [sys.version, *(metadata.version(library) for library in _LIBRARIES)]
-    return digest(
-        [FORMAT, _bytes_hash(files, checkout), _bytes_hash([lock], lock.parent), versions]
-    )
+    hashes = [_bytes_hash(files, checkout), _bytes_hash([lock], lock.parent)]
+    return digest([FORMAT, *hashes, versions, profile])
 
 
 def inputs(lock: Lock, plan: list[dict[str, Any]], checkout: Path) -> dict[str, str]:

@@ -16,14 +16,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from postolka.errors import PostolkaError, Problem, ProblemsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
 FORMAT = 1
 ARCHIVES = ("debian", "debian-security")
@@ -92,6 +92,17 @@ class Lock:
     def of(self, name: str) -> tuple[Package, ...]:
         """Return the packages of the set `name`, by name."""
         return tuple(package for package in self.packages if name in package.sets)
+
+    def only(self, name: str, wanted: tuple[str, ...], packages: Container[str]) -> Lock:
+        """Return the lock whose set `name` is of these packages alone, for `wanted` among them."""
+        kept = []
+        for package in self.packages:
+            left_out = {name} if package.name not in packages else set()
+            sets = tuple(label for label in package.sets if label not in left_out)
+            if sets:
+                kept.append(replace(package, sets=sets))
+        wants = {**self.wanted, name: wanted}
+        return replace(self, wanted=wants, packages=tuple(kept))
 
     def check(self, wanted: Mapping[str, Iterable[str]], *, where: str = "postolka.lock") -> None:
         """Raise PostolkaError unless the lock was made for exactly these names, set by set."""

@@ -85,9 +85,15 @@ def circumstances() -> dict[str, str]:
 
 @contextlib.contextmanager
 def second(
-    checkout: Path, first: Built, format_name: str, progress: Callable[[str], None]
+    checkout: Path,
+    first: Built,
+    format_name: str,
+    progress: Callable[[str], None],
+    profile: str = "",
 ) -> Iterator[Second]:
-    """Build `first` again, and yield it; its directory goes at the end unless it is to be kept.
+    """Build `first`, an image of the profile, again, and yield it.
+
+    Its directory goes at the end unless it is to be kept.
 
     Raises PostolkaError for whatever keeps that build from its end, and where there is no library
     to give it another clock.
@@ -100,10 +106,11 @@ def second(
     # Not in /tmp, which may be memory.
     parent = Path(os.environ.get("TMPDIR") or "/var/tmp").resolve()  # noqa: S108
     with workdir.new("postolka-check-", parent) as work:
-        copy(checkout, _lock(checkout, first), work.path / "checkout")
+        copy(checkout, _lock(checkout, first, profile), work.path / "checkout")
         (work.path / "home").mkdir()
         (work.path / "home/debs").symlink_to(home.debs().resolve())
-        answer = json.loads(_run(work.path, format_name, progress))
+        options = ["--format", format_name, *(["--profile", profile] if profile else [])]
+        answer = json.loads(_run(work.path, options, progress))
         built = build.load(Path(answer["path"]))
         yield Second(work=work, built=built, disk=Path(answer["disk"]))
 
@@ -122,23 +129,23 @@ def copy(checkout: Path, lock: Path, directory: Path) -> None:
     shutil.copy2(lock, directory / derivation.LOCK)
 
 
-def _lock(checkout: Path, built: Built) -> Path:
+def _lock(checkout: Path, built: Built, profile: str) -> Path:
     """Return the lock by which the checkout was built."""
     store = Store(home.store())
     for lock in derivation.locks(checkout, temporary=True):
-        key = derivation.fast_key(checkout, lock)
+        key = derivation.fast_key(checkout, lock, profile)
         if store.recall(key, generation.NAMES["disk"]) == built.path:
             return lock
     problem = "the checkout has changed while it was built"
     raise PostolkaError(str(checkout), problem, hint="postolka build --check")
 
 
-def _run(directory: Path, format_name: str, progress: Callable[[str], None]) -> str:
+def _run(directory: Path, options: list[str], progress: Callable[[str], None]) -> str:
     """Run `postolka build` in that directory's checkout and home; return what it answers."""
     processor = str(min(os.sched_getaffinity(0)))
     command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--uts", "--"]
     command += ["sh", "-euc", _ENTER, "sh", HOSTNAME, UMASK, processor]
-    command += [sys.executable, "-P", "-m", "postolka", "build", "--json", "--format", format_name]
+    command += [sys.executable, "-P", "-m", "postolka", "build", "--json", *options]
     environment = {
         **{name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")},
         **ENVIRONMENT,

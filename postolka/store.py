@@ -157,11 +157,11 @@ class Store:
             return None
         return self._use(path)
 
-    def keep(self, checkout: Path, path: Path) -> None:
-        """Note that `path` is what the checkout builds at present."""
+    def keep(self, checkout: Path, path: Path, profile: str = "") -> None:
+        """Note that `path` is what the checkout builds at present, of one profile."""
         kind = path.name.partition("-")[2]
         owner = str(checkout.resolve())
-        record = self.root / ".roots" / f"{digest([owner, kind])[:KEY_LENGTH]}.json"
+        record = self.root / ".roots" / f"{digest([owner, kind, profile])[:KEY_LENGTH]}.json"
         text = json.dumps({"checkout": owner, "path": path.name})
         with contextlib.suppress(PermissionError, FileNotFoundError):
             if record.exists() and record.read_text() == text:

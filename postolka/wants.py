@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyinfra_deploys import server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyinfra_deploys.room import Room
 
 #: Needed in the image but not on a machine that is administered by hand, so in no room.
 IMAGE = (
@@ -131,14 +138,20 @@ MKOSI_IMAGE = (
 )
 
 
+def image(rooms: Iterable[Room]) -> tuple[str, ...]:
+    """Return the names that an image with these rooms is made for."""
+    return tuple(sorted({*IMAGE, *server.packages(rooms)}))
+
+
 def wanted() -> dict[str, tuple[str, ...]]:
     """Return the names that each set of the lock is resolved for."""
+    whole = image(server.all_rooms())
     return {
-        "image": tuple(sorted({*IMAGE, *server.packages()})),
+        "image": whole,
         "kernel": KERNEL,
         "tools": tuple(sorted(TOOLS)),
         "lab": tuple(sorted(LAB)),
         "clients": tuple(sorted(CLIENTS)),
         "mkosi": tuple(sorted(MKOSI)),
-        "mkosi-image": tuple(sorted({*IMAGE, *server.packages(), *MKOSI_IMAGE})),
+        "mkosi-image": tuple(sorted({*whole, *MKOSI_IMAGE})),
     }

@@ -119,7 +119,11 @@ def _leaves(told: Mapping[str, Any]) -> Leaves:
     recipe = {path: hashed for path, hashed in files.items() if derivation.is_recipe(path)}
     plan: dict[str, dict[str, str]] = {"settings": _settings(told["settings"]), "code": {}}
     for path, hashed in files.items():
-        if path not in policies and path not in recipe and path != derivation.GROUP_DATA:
+        if (
+            path not in policies
+            and path not in recipe
+            and not path.startswith(derivation.GROUP_DATA)
+        ):
             plan.setdefault(_group(path), {})[path] = hashed
     plan["operations"] = _operations(told["operations"])
     return {

@@ -67,14 +67,14 @@ def packages(settings: Settings) -> None:
     The services' gates come first: a package that starts its daemon with Debian's configuration
     would be on the air before the rooms' one is there.
     """
-    facts = server.all_rooms()
-    accounts.present(name="Make accounts", users=server.users())
+    facts = server.present(settings)
+    accounts.present(name="Make accounts", users=server.users(facts))
     tree.install(name="Hold services back", entries=gates(facts, settings))
-    units.enabled(name="Mask the unwanted", units=[], masked=server.masked())
+    units.enabled(name="Mask the unwanted", units=[], masked=server.masked(facts))
     debconf.answered(name="Answer questions", lines=[line for r in facts for line in r.debconf])
     apt.packages(
         name="Install packages",
-        packages=list(server.packages()),
+        packages=list(server.packages(facts)),
         update=True,
         cache_time=3600,
         no_recommends=True,
@@ -92,5 +92,6 @@ def machine(settings: Settings, instance: bytes | None = None) -> None:
     if instance is not None:
         entry = Entry(path=_INSTANCE, mode="0600", content=instance)
         tree.install(name="Put instance data", entries=[entry])
-    wanted = [unit.name for unit in rooms.units(server.all_rooms(), settings)]
-    units.running(name="Start everything", units=wanted, stopped=server.masked())
+    facts = server.present(settings)
+    wanted = [unit.name for unit in rooms.units(facts, settings)]
+    units.running(name="Start everything", units=wanted, stopped=server.masked(facts))

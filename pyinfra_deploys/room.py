@@ -17,6 +17,7 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     MASKED     units of its packages that must never start                  tuple[str, ...]
     PRIVILEGED programs that keep their set-user-ID or set-group-ID bit     tuple[str, ...]
     SANDBOX    the limits of its services                                   tuple[Sandbox, ...]
+    SETTING    the boolean setting without which the room isn't there       str
 
 beside `rootfs/` (baked; `.j2` rendered from settings) and `instance/` (rendered at each boot).
 A constant that a room doesn't need is left out. Pure: no I/O but the room's own folder, no pyinfra.
@@ -160,6 +161,8 @@ class Room:
     masked: tuple[str, ...] = ()
     privileged: tuple[str, ...] = ()
     sandbox: tuple[Sandbox, ...] = ()
+    setting: str = ""
+    """As Port.setting."""
 
     @property
     def rootfs(self) -> Path:
@@ -192,6 +195,7 @@ def read(module: ModuleType) -> Room:
             "masked",
             "privileged",
             "sandbox",
+            "setting",
         )
         if hasattr(module, name.upper())
     }
@@ -214,30 +218,25 @@ def complaints(command: str, content: str) -> tuple[str, ...]:
     return ("sh", "-c", f"{command} 2>&1 | grep -v '^{content}' || true")
 
 
+def is_on(item: Room | Port | Unit | Egress, settings: Settings) -> bool:
+    """Whether `settings` switch a room, or a fact of one, on."""
+    return not item.setting or settings.is_on(item.setting)
+
+
 def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:
     """Return the ports that `settings` switch on, by number."""
-    found = [p for room in rooms for p in room.ports if not p.setting or settings.is_on(p.setting)]
+    found = [port for room in rooms for port in room.ports if is_on(port, settings)]
     return tuple(sorted(found, key=lambda p: (p.number, p.protocol)))
 
 
 def units(rooms: Iterable[Room], settings: Settings) -> tuple[Unit, ...]:
     """Return the units that `settings` switch on, in the rooms' order."""
-    return tuple(
-        unit
-        for room in rooms
-        for unit in room.units
-        if not unit.setting or settings.is_on(unit.setting)
-    )
+    return tuple(unit for room in rooms for unit in room.units if is_on(unit, settings))
 
 
 def egress(rooms: Iterable[Room], settings: Settings) -> tuple[Egress, ...]:
     """Return the outgoing flows that `settings` switch on, by user, protocol and port."""
-    found = [
-        flow
-        for room in rooms
-        for flow in room.egress
-        if not flow.setting or settings.is_on(flow.setting)
-    ]
+    found = [flow for room in rooms for flow in room.egress if is_on(flow, settings)]
     return tuple(sorted(found, key=lambda flow: (flow.user, flow.protocol, str(flow.port))))
 
 

@@ -46,6 +46,8 @@ from pyinfra_deploys import room as rooms
 from pyinfra_deploys.deploys import deploy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pyinfra_deploys.room import Port, Room, User
     from pyinfra_deploys.settings import Settings
 
@@ -92,19 +94,24 @@ def all_rooms() -> tuple[Room, ...]:
     return tuple(rooms.read(module) for module in ROOMS)
 
 
-def packages() -> tuple[str, ...]:
-    """Return the names of all packages that the rooms need, sorted."""
-    return tuple(sorted({name for room in all_rooms() for name in room.packages}))
+def present(settings: Settings) -> tuple[Room, ...]:
+    """Return those of the rooms that are there with these settings."""
+    return tuple(room for room in all_rooms() if rooms.is_on(room, settings))
 
 
-def users() -> tuple[User, ...]:
-    """Return every account with a pinned id, by id."""
-    return tuple(sorted((u for room in all_rooms() for u in room.users), key=lambda u: u.id))
+def packages(found: Iterable[Room]) -> tuple[str, ...]:
+    """Return the names of all packages that rooms need, sorted."""
+    return tuple(sorted({name for room in found for name in room.packages}))
+
+
+def users(found: Iterable[Room]) -> tuple[User, ...]:
+    """Return every account of rooms with a pinned id, by id."""
+    return tuple(sorted((u for room in found for u in room.users), key=lambda u: u.id))
 
 
 def ports(settings: Settings) -> tuple[Port, ...]:
     """Return what the server listens on with these settings, by number."""
-    return rooms.ports(all_rooms(), settings)
+    return rooms.ports(present(settings), settings)
 
 
 def public_tcp_ports(settings: Settings) -> list[int]:
@@ -112,14 +119,14 @@ def public_tcp_ports(settings: Settings) -> list[int]:
     return [p.number for p in ports(settings) if p.is_public and p.protocol == "tcp"]
 
 
-def masked() -> list[str]:
+def masked(found: Iterable[Room]) -> list[str]:
     """Return the packages' units that no room wants."""
-    return [unit for room in all_rooms() for unit in room.masked]
+    return [unit for room in found for unit in room.masked]
 
 
-def privileged() -> list[str]:
+def privileged(found: Iterable[Room]) -> list[str]:
     """Return the programs that may have more rights than who starts them, sorted."""
-    return sorted(program for room in all_rooms() for program in room.privileged)
+    return sorted(program for room in found for program in room.privileged)
 
 
 def house(settings: Settings) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def house(settings: Settings) -> dict[str, Any]:
     Plain data, ready for JSON. `instance_files` maps the absolute path of each file that is
     rendered at boot to its template (below /usr/share/postolka/instance), mode, user and group.
     """
-    facts = all_rooms()
+    facts = present(settings)
     return {
         "format": HOUSE_FORMAT,
         "settings": settings.as_data(),
@@ -139,7 +146,7 @@ def house(settings: Settings) -> dict[str, Any]:
         "readers": [asdict(reader) for room in facts for reader in room.readers],
         "checkers": [argv for room in facts for argv in room.checkers],
         "effective": {room.name: list(room.effective) for room in facts if room.effective},
-        "users": [asdict(user) for user in users()],
+        "users": [asdict(user) for user in users(facts)],
         "instance_files": {
             path: {"template": template, **asdict(attributes)}
             for room in facts
@@ -153,11 +160,13 @@ def server(settings: Settings) -> None:
     """Install every room. The packages and the accounts must be there already."""
     from pyinfra_deploys.operations import privileges, units  # noqa: PLC0415 - imports pyinfra
 
+    facts = present(settings)
+    names = {room.name for room in facts}
     for module in ROOMS:
         name = module.__name__.rpartition(".")[2]
-        getattr(module, name)(settings)
-    facts = all_rooms()
+        if name in names:
+            getattr(module, name)(settings)
     # Once for all: what a command costs in a root is mostly entering it.
     wanted = [unit.name for unit in rooms.units(facts, settings)]
-    units.enabled(name="Enable units", units=wanted, masked=masked())
-    privileges.kept(name="Take away privileges", programs=privileged())
+    units.enabled(name="Enable units", units=wanted, masked=masked(facts))
+    privileges.kept(name="Take away privileges", programs=privileged(facts))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from postolka.errors import Problem, ProblemsError
+from postolka.errors import PostolkaError, Problem, ProblemsError
 from pyinfra_deploys import literals, sections
 from pyinfra_deploys.limits import problem as _problem
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+#: The group that every host is in.
+ALL = "all"
 #: Keys of pyinfra's own SSH connector, which stand beside the settings in a host's data.
 _CONNECTOR_PREFIX = "ssh_"
 
@@ -61,12 +63,33 @@ class Settings:
         return asdict(self)
 
 
-def load(path: Path) -> Settings:
-    """Read a group_data file as pyinfra does, but refuse what isn't `name = literal`.
+def load(folder: Path, profile: str = "") -> Settings:
+    """Read all.py of group_data as pyinfra does, but refuse what isn't `name = literal`.
 
-    Raises ProblemsError naming each other statement, and what `parse` finds.
+    A profile is a file beside it, whose settings win. Raises ProblemsError naming each other
+    statement and what `parse` finds, and PostolkaError for a profile that isn't there.
     """
-    return parse(literals.read(path), where=f"{path.parent.name}/{path.name}")
+    data = _read(folder, ALL)
+    if profile:
+        if profile not in profiles(folder):
+            names = ", ".join(profiles(folder)) or "none"
+            hint = f"{folder.name}/ has {names}"
+            raise PostolkaError(profile, "there is no such profile", hint=hint)
+        data |= _read(folder, profile)
+    return parse(data, where=folder.name)
+
+
+def profiles(folder: Path) -> list[str]:
+    """Return the names of the profiles in a directory of group_data."""
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != ALL)
+
+
+def _read(folder: Path, name: str) -> dict[str, object]:
+    path = folder / f"{name}.py"
+    found = dict(literals.read(path))
+    # Each file's problems by its own name.
+    parse(found, where=f"{folder.name}/{path.name}")
+    return found
 
 
 def of_host(data: Mapping[str, object]) -> Settings:

@@ -44,5 +44,5 @@ def copy(directory: Path, by: Lock, settings: Mapping[str, object] | None = None
     (directory / derivation.LOCK).write_text(lock.serialise(by))
     if settings is not None:
         lines = (f"{name} = {value!r}\n" for name, value in settings.items())
-        (directory / derivation.GROUP_DATA).write_text("".join(lines))
+        (directory / derivation.GROUP_DATA / "all.py").write_text("".join(lines))
     return directory

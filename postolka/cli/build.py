@@ -25,6 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="print id and paths as JSON")
     parser.add_argument(
+        "--profile", default="", metavar="NAME", help="with the settings of group_data/NAME.py"
+    )
+    parser.add_argument(
         "--root", action="store_true", help="only the root file system, for containers"
     )
     parser.add_argument(
@@ -57,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         want="root" if arguments.root else "disk",
         progress=progress,
         temporary_lock=arguments.temporary_lock,
+        profile=arguments.profile,
     )
     if arguments.check:
         return _check(built, arguments, progress)
@@ -81,7 +85,7 @@ def _check(built: Built, arguments: argparse.Namespace, progress: Callable[[str]
     disk = formats.realise(Store(home.store()), built, name, progress)
     with (
         interruptible(),
-        rebuild.second(home.CHECKOUT, built, name, progress) as second,
+        rebuild.second(home.CHECKOUT, built, name, progress, arguments.profile) as second,
     ):
         layers = twins.layers(built.path, second.built.path, progress)
         if name != formats.RAW:

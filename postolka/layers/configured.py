@@ -71,7 +71,7 @@ def checked(context: Context, trees: Sequence[Path]) -> Path:
 
     Raises ProblemsError with every file that a daemon's checker doesn't like.
     """
-    rooms = server.all_rooms()
+    rooms = server.present(context.settings)
 
     def make(out: Path) -> None:
         context.progress("checking what the root is configured to")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from postolka.lock import Package
 
 SUITE = "locked"
+#: Below the repository: its index of packages.
+INDEX = f"dists/{SUITE}/main/binary-amd64/Packages"
 #: Below the repository: where the cache of .deb files is to be bound.
 POOL = "pool"
 
@@ -43,7 +45,7 @@ def write(
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         stanzas = list(pool.map(lambda p: _stanza(p, debs.path(p), filename(p)), packages))
     text = "".join(stanzas).encode()
-    where = directory / "dists" / SUITE / "main" / "binary-amd64"
+    where = (directory / INDEX).parent
     where.mkdir(parents=True)
     (directory / POOL).mkdir()
     # mtime=0: the bytes don't depend on when they were made.

@@ -104,11 +104,12 @@ def _wait(futures: Sequence[Future[Path]]) -> None:
 
 
 def _packages(context: Context) -> Path:
+    rooms = server.present(context.settings)
     return packages.realise(
         context.lock,
         context.tools,
-        server.users(),
-        [line for room in server.all_rooms() for line in room.debconf],
+        server.users(rooms),
+        [line for room in rooms for line in room.debconf],
         store=context.store,
         debs=context.debs,
         log=context.log,

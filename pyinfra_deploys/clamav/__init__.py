@@ -15,21 +15,20 @@ from pyinfra_deploys.sandbox import Sandbox
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
+SETTING = "clamav.enabled"
 PACKAGES = ("clamav-daemon", "clamav-freshclam")
 USERS = (
     # It reads what amavis has unpacked.
     User(name="clamav", id=152, home="/var/lib/clamav", groups=("amavis",)),
 )
 EGRESS = tuple(
-    Egress(
-        user="clamav", protocol="tcp", port=port, why="virus signatures", setting="clamav.enabled"
-    )
+    Egress(user="clamav", protocol="tcp", port=port, why="virus signatures", setting=SETTING)
     for port in (80, 443)
 )
 UNITS = (
-    Unit(name="clamav-daemon.socket", setting="clamav.enabled"),
-    Unit(name="clamav-daemon.service", setting="clamav.enabled"),
-    Unit(name="clamav-signatures.timer", setting="clamav.enabled"),
+    Unit(name="clamav-daemon.socket"),
+    Unit(name="clamav-daemon.service"),
+    Unit(name="clamav-signatures.timer"),
 )
 STATE = (State(path="/var/lib/clamav", kind="rebuildable"),)
 FILES = {"/etc/clamav/freshclam.conf": Attributes(mode="0644")}

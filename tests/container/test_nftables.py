@@ -194,7 +194,7 @@ def test_each_user_gets_out_as_its_room_says(machine: Machine, wire: packets.Sni
     named = {flow.port for flow in _flows() if isinstance(flow.port, int)}
     tcp = sorted({*_KNOWN_TCP, *named, *(port.number for port in server.ports(Settings()))})
     udp = sorted({*_KNOWN_UDP, *named})
-    users = [user.name for user in server.users() if not user.is_group_only]
+    users = [user.name for user in server.users(server.all_rooms()) if not user.is_group_only]
     users += [*_STRANGERS, "root"]
     # An address for each, so that it is seen who it was.
     hosts = {user: world.stranger(40 + number) for number, user in enumerate(users)}

@@ -83,7 +83,7 @@ def _place(tmp_path: Path, locked: Lock, debs: Debs) -> Place:
 
 def test_settings_out_of_range(place: Place) -> None:
     """Each is named by its key, with what it may be."""
-    (place.checkout / derivation.GROUP_DATA).write_text(
+    (place.checkout / derivation.GROUP_DATA / "all.py").write_text(
         "postfix_message_size_limit_mib = 0\nbase_journal_max_mib = '1'\nno_such = 1\n"
     )
     assert place.refused().splitlines() == [

@@ -41,7 +41,7 @@ def test_exactly_the_locked_packages_are_installed(root: Path, locked: Lock) -> 
 
 def test_ids_are_the_rooms(root: Path) -> None:
     """Every account has its pinned id, and every file belongs to an account."""
-    accounts.check(server.users(), root)
+    accounts.check(server.users(server.all_rooms()), root)
     known = {
         kind: {int(line.split(":")[2]) for line in (root / "etc" / kind).read_text().splitlines()}
         for kind in ("passwd", "group")
@@ -129,9 +129,10 @@ from postolka import debs, home, lock, store, tools
 from postolka.layers import packages
 from pyinfra_deploys import server
 where, root, key, text = sys.argv[1:]
+rooms = server.all_rooms()
 packages.realise(
-    lock.parse(Path(text).read_text()), tools.Tools(Path(root), key), server.users(),
-    [line for room in server.all_rooms() for line in room.debconf],
+    lock.parse(Path(text).read_text()), tools.Tools(Path(root), key),
+    server.users(rooms), [line for room in rooms for line in room.debconf],
     store=store.Store(Path(where) / "store"), debs=debs.Debs(home.debs()),
     log=Path(where) / "build.log", progress=print,
 )

@@ -67,6 +67,6 @@ def test_every_unpinned_account_is_named(tmp_path: Path) -> None:
 
 def test_the_rooms_accounts_are_unique() -> None:
     """No two rooms use one id or one name, and none takes a static id of Debian's."""
-    users = server.users()
+    users = server.users(server.all_rooms())
     assert len({user.id for user in users}) == len({user.name for user in users}) == len(users)
     assert all(100 < user.id < 60000 for user in users)

@@ -57,7 +57,7 @@ def test_sudo_rule_is_readable_by_root_alone() -> None:
 
 def test_names_and_ids_are_given_once() -> None:
     """No two accounts share a name or an id, or a file of one would be the other's."""
-    users = server.users()
+    users = server.users(server.all_rooms())
     assert len({user.name for user in users}) == len(users)
     assert len({user.id for user in users}) == len(users)
 

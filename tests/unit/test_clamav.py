@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from postolka.instance.filters import Filters
 from pyinfra_deploys import amavis, clamav, server
-from pyinfra_deploys import room as rooms
 from pyinfra_deploys.sections import ClamavSettings
 from pyinfra_deploys.settings import Settings
 from tests.unit import golden
@@ -46,10 +45,11 @@ def test_image_knows_eicars_file() -> None:
 
 
 def test_scanner_can_be_switched_off() -> None:
-    """clamav.enabled off: no unit, no flow, and amavis asks nobody."""
-    facts = server.all_rooms()
-    assert not [unit for unit in rooms.units(facts, _OFF) if unit.name.startswith("clamav")]
-    assert not [flow for flow in rooms.egress(facts, _OFF) if flow.user == "clamav"]
+    """clamav.enabled off: no room, and amavis asks nobody."""
+    assert "clamav" not in {room.name for room in server.present(_OFF)}
+    house = server.house(_OFF)
+    assert not [unit for unit in house["units"] if unit["name"].startswith("clamav")]
+    assert not [flow for flow in house["egress"] if flow["user"] == "clamav"]
     text = golden.rendered(amavis, settings=_OFF)[_USER]
     assert "@bypass_virus_checks_maps = (1);" in text
     assert "clamd" not in text

@@ -79,6 +79,13 @@ def test_what_a_checkout_builds_stays(store: Store, tmp_path: Path) -> None:
     assert {name for name, _ in collector.collect(store)} == {layer.name, image.name}
 
 
+def test_each_profile_of_a_checkout_has_its_root(store: Store, tmp_path: Path) -> None:
+    """One doesn't take it from the other."""
+    for profile in ("", "small"):
+        store.keep(tmp_path, _generation(store, f"image{profile}", []), profile)
+    assert collector.collect(store) == []
+
+
 def test_next_build_of_a_checkout_takes_the_root(store: Store, tmp_path: Path) -> None:
     """What it built before is nobody's any more."""
     old = _generation(store, "old", [])

@@ -44,7 +44,7 @@ def test_a_package_is_named_in_one_room() -> None:
 
 def test_names_and_ids_of_accounts_are_unique() -> None:
     """Two names with one id would share their files."""
-    users = server.users()
+    users = server.users(server.all_rooms())
     assert all(one.id < two.id for one, two in pairwise(users))
     assert len({user.name for user in users}) == len(users)
 
@@ -66,7 +66,7 @@ def test_a_setting_that_a_fact_names_exists() -> None:
 
 def test_the_firewalls_users_exist() -> None:
     """A flow out belongs to an account of a room, to root, or to one of Debian's static ones."""
-    known = {user.name for user in server.users()} | {"root", "_apt"}
+    known = {user.name for user in server.users(server.all_rooms())} | {"root", "_apt"}
     flows = {flow.user for room in server.all_rooms() for flow in room.egress}
     assert flows <= known
 
@@ -117,6 +117,7 @@ def test_the_plan_starts_nothing() -> None:
 
 def test_rooms_are_read_without_pyinfra() -> None:
     """The lock, the firewall and a VM's ports read rooms; half a second each would be felt."""
-    code = "import sys; from pyinfra_deploys import server; server.packages(); server.users(); "
+    code = "import sys; from pyinfra_deploys import server; "
+    code += "rooms = server.all_rooms(); server.packages(rooms); server.users(rooms); "
     code += "assert 'pyinfra' not in sys.modules and 'gevent' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=True)

@@ -23,7 +23,7 @@ def _file(directory: Path, text: str) -> Path:
 
 def test_the_checkouts_own_group_data_are_good() -> None:
     """What a fresh clone builds from parses."""
-    assert settings.load(CHECKOUT / "group_data/all.py").postfix.message_size_limit_mib == 50
+    assert settings.load(CHECKOUT / "group_data").postfix.message_size_limit_mib == 50
 
 
 def test_a_key_sets_its_field_and_the_rest_keep_their_defaults() -> None:
@@ -66,7 +66,7 @@ def test_a_truth_value_is_no_number() -> None:
 def test_group_data_may_be_commented_and_annotated(tmp_path: Path) -> None:
     """A docstring, comments and annotations are read over."""
     path = _file(tmp_path, '"""Ours."""\n# smaller\npostfix_message_size_limit_mib: int = 20\n')
-    assert settings.load(path).postfix.message_size_limit_mib == 20
+    assert settings.load(path.parent).postfix.message_size_limit_mib == 20
 
 
 def test_group_data_are_never_executed(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_group_data_are_never_executed(tmp_path: Path) -> None:
         f"import os\nopen({str(tmp_path / 'planted')!r}, 'w')\nbase_journal_max_mib = 8 * 16\n",
     )
     with pytest.raises(ProblemsError) as caught:
-        settings.load(path)
+        settings.load(path.parent)
     assert [problem.path for problem in caught.value.problems] == ["line 1", "line 2", "line 3"]
     assert not (tmp_path / "planted").exists()
 
@@ -84,12 +84,44 @@ def test_group_data_are_never_executed(tmp_path: Path) -> None:
 def test_broken_group_data_say_where(tmp_path: Path) -> None:
     """A syntax error names the line."""
     with pytest.raises(PostolkaError, match=r"all\.py:2: not Python"):
-        settings.load(_file(tmp_path, "dovecot_imaps = True\ndovecot_imaps = = False\n"))
+        settings.load(_file(tmp_path, "dovecot_imaps = True\ndovecot_imaps = = False\n").parent)
 
 
 def test_group_data_may_be_missing(tmp_path: Path) -> None:
     """Without the file every setting has its default."""
-    assert settings.load(tmp_path / "all.py") == Settings()
+    assert settings.load(tmp_path) == Settings()
+
+
+def test_profile_wins_over_what_is_for_all(tmp_path: Path) -> None:
+    """As pyinfra has it with a group's data; what it doesn't name is as for all."""
+    _file(tmp_path, "dovecot_imap = False\nclamav_enabled = True\n")
+    (tmp_path / "small.py").write_text("clamav_enabled = False\n")
+    found = settings.load(tmp_path, "small")
+    assert (found.clamav.enabled, found.dovecot.imap) == (False, False)
+    assert settings.load(tmp_path).clamav.enabled
+
+
+@pytest.mark.parametrize("name", ["large", "all", "../small", "small.py"])
+def test_profile_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+    """With those that there are."""
+    (tmp_path / "small.py").write_text("")
+    with pytest.raises(PostolkaError, match="there is no such profile") as caught:
+        settings.load(tmp_path, name)
+    assert "has small" in str(caught.value)
+
+
+def test_mistake_in_a_profile_is_told_by_its_file(tmp_path: Path) -> None:
+    """Not by the file that is for all."""
+    (tmp_path / "small.py").write_text("clamav_enabled = 5\n")
+    with pytest.raises(PostolkaError, match=r"small\.py"):
+        settings.load(tmp_path, "small")
+
+
+@pytest.mark.parametrize("name", ["", *settings.profiles(CHECKOUT / "group_data")])
+def test_own_profiles_are_good(name: str) -> None:
+    """Each is another server."""
+    folder = CHECKOUT / "group_data"
+    assert (settings.load(folder, name) == settings.load(folder)) == (not name)
 
 
 def test_a_hosts_connection_data_are_no_settings() -> None:
