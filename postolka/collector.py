@@ -191,9 +191,10 @@ def _allocated(path: Path) -> int:
 def _rooted(store: Store) -> dict[str, set[str]]:
     """Return the checkouts that build a path at present; those that are gone have no say."""
     found: dict[str, set[str]] = {}
-    for _, checkout, name in store.kept():
+    for _, checkout, profile, name in store.kept():
         if checkout.is_dir():
-            found.setdefault(name, set()).add(str(checkout))
+            label = f"{checkout} ({profile})" if profile else str(checkout)
+            found.setdefault(name, set()).add(label)
     return found
 
 
@@ -244,6 +245,6 @@ def _forget(store: Store) -> None:
             with store.locked(record.name):
                 if not (store.root / record.name).exists():
                     record.unlink(missing_ok=True)
-    for record, checkout, name in store.kept():
+    for record, checkout, _, name in store.kept():
         if not checkout.is_dir() or not (store.root / name).exists():
             record.unlink(missing_ok=True)

@@ -162,22 +162,22 @@ class Store:
         kind = path.name.partition("-")[2]
         owner = str(checkout.resolve())
         record = self.root / ".roots" / f"{digest([owner, kind, profile])[:KEY_LENGTH]}.json"
-        text = json.dumps({"checkout": owner, "path": path.name})
+        text = json.dumps({"checkout": owner, "profile": profile, "path": path.name})
         with contextlib.suppress(PermissionError, FileNotFoundError):
             if record.exists() and record.read_text() == text:
                 return
             record.parent.mkdir(parents=True, exist_ok=True)
             files.replace(record, text.encode())
 
-    def kept(self) -> Iterator[tuple[Path, Path, str]]:
-        """Yield each such note: its file, the checkout, and the path's name."""
+    def kept(self) -> Iterator[tuple[Path, Path, str, str]]:
+        """Yield each such note: its file, the checkout, the profile, and the path's name."""
         for record in (self.root / ".roots").glob("*.json"):
             try:
                 data = json.loads(record.read_text())
             except FileNotFoundError:
                 # Another build's end has forgotten it at this moment.
                 continue
-            yield record, Path(data["checkout"]), data["path"]
+            yield record, Path(data["checkout"]), data.get("profile", ""), data["path"]
 
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[None]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Kinds of layers in the order in which they are made.
 LAYERS = (
-    "tools", "packages", "policy-base", "policy", "kernel", "initrd", "configured", "checked",
-    "image", "disk",
+    "tools", "subset", "packages", "policy-base", "policy", "kernel", "initrd", "configured",
+    "checked", "image", "disk",
 )  # fmt: skip
 # The others get the one date of all their files in the image only.
 _DATED = frozenset({"tools", "packages", "configured"})

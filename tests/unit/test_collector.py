@@ -80,10 +80,12 @@ def test_what_a_checkout_builds_stays(store: Store, tmp_path: Path) -> None:
 
 
 def test_each_profile_of_a_checkout_has_its_root(store: Store, tmp_path: Path) -> None:
-    """One doesn't take it from the other."""
+    """One doesn't take it from the other, and both are told apart."""
     for profile in ("", "small"):
         store.keep(tmp_path, _generation(store, f"image{profile}", []), profile)
     assert collector.collect(store) == []
+    roots = {root for found in collector.generations(store) for root in found.roots}
+    assert roots == {str(tmp_path), f"{tmp_path} (small)"}
 
 
 def test_next_build_of_a_checkout_takes_the_root(store: Store, tmp_path: Path) -> None:
