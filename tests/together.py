@@ -29,6 +29,7 @@ GROUPS = (
         "container/test_bind", "container/test_postfix_srs", "container/test_postfix_faults",
         "container/test_backup", "container/test_autodiscover", "container/test_web",
         "container/test_acceptance", "container/test_apply", "container/test_hostile_smtp",
+        "container/test_hostile_imap", "container/test_hostile_mime",
     ),
     (
         "container/test_viruses", "container/test_filters", "container/test_filter_sources",

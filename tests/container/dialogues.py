@@ -20,8 +20,8 @@ _TIMEOUT_SECONDS = 30
 _GONE = (ConnectionError, ssl.SSLError)
 #: Whose TLS comes first.
 _WRAPPED = (465, 993)
-#: The last line of an answer: SMTP's, IMAP's to the tag `a`, or a refusal to no tag, ManageSieve's.
-_LAST = re.compile(rb"\d{3} |a (OK|NO|BAD)\b|\* (OK \[CAP|BYE|BAD)|\+|(OK|NO|BYE)\b")
+#: The last line of an answer: SMTP's, IMAP's with any tag or a refusal without one, ManageSieve's.
+_LAST = re.compile(rb"\d{3} |\w+ (OK|NO|BAD)\b|\* (OK \[CAP|BYE|BAD)|\+|(OK|NO|BYE)\b")
 
 
 class Dialogue:
