@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     "amavisd-new",
     "libdbd-mariadb-perl",  # which domains are ours
-    # What archives are opened with, beside perl's own zip, tar, gzip and bzip2.
+    # What archives are opened with, beside perl's own zip, tar and gzip.
     "7zip",
     "cabextract",
 )
