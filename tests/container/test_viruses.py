@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from postolka.mailclient import Login
 
 # https://www.eicar.org/download-anti-malware-testfile/, in two parts: a scanner reads this, too.
-_EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + rb"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + rb"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
 def _zipped(content: bytes, name: str) -> bytes:
@@ -40,9 +40,9 @@ def _zipped(content: bytes, name: str) -> bytes:
 
 
 FORMS = {
-    "plain": ("eicar.com", _EICAR),
-    "zip": ("eicar.zip", _zipped(_EICAR, "eicar.com")),
-    "nested zip": ("outer.zip", _zipped(_zipped(_EICAR, "eicar.com"), "eicar.zip")),
+    "plain": ("eicar.com", EICAR),
+    "zip": ("eicar.zip", _zipped(EICAR, "eicar.com")),
+    "nested zip": ("outer.zip", _zipped(_zipped(EICAR, "eicar.com"), "eicar.zip")),
 }
 
 
@@ -56,7 +56,7 @@ def with_files(sender: str, recipient: str, *files: tuple[str, bytes]) -> EmailM
 
 def _deep(levels: int) -> bytes:
     """Return an archive in an archive in … with a virus at the bottom."""
-    content, name = _EICAR, "eicar.com"
+    content, name = EICAR, "eicar.com"
     for level in range(levels):
         content, name = _zipped(content, name), f"{level}.zip"
     return content
@@ -124,7 +124,7 @@ def test_virus_that_a_user_sends_comes_back_without_it(
 ) -> None:
     """The user and the admin are told, neither recipient gets it, inside or outside."""
     _comes_back(subject, machine, [FORMS[form]])
-    assert delivered(machine, _EICAR.decode("ascii")) == 0
+    assert delivered(machine, EICAR.decode("ascii")) == 0
 
 
 def test_bomb_is_kept_with_all_its_mail(subject: Subject, machine: Machine, alice: Login) -> None:

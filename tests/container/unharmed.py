@@ -40,3 +40,15 @@ def unharmed(machine: Machine, subject: Subject) -> Iterator[None]:
     options = f"--since={since} --case-sensitive=no --grep='{_TROUBLE}'"
     # Its exit code says that there is nothing.
     assert ssh(machine, f"{JOURNAL} {units} {options} || true") == ""
+
+
+def peak_bytes(machine: Machine, name: str) -> int:
+    """Return the sum of what each process of a service had in memory at its largest moment.
+
+    What they share counts for each. A container has no accounts of its units' memory.
+    """
+    processes = f"$(ps -e -o pid=,unit= | awk '$2 == \"{name}.service\" {{print $1}}')"
+    # One may be gone by now.
+    command = f"for id in {processes}; do sudo grep -s VmHWM /proc/$id/status || true; done"
+    # In kB, which are KiB.
+    return sum(int(line.split()[1]) << 10 for line in ssh(machine, command).splitlines())
