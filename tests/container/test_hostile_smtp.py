@@ -39,8 +39,11 @@ _ANYWHERE = {
     "a page's form": (b"POST / HTTP/1.1\r\n\r\n" + _EHLO, _BYE, _ENDED),
     "a proxy's client": (b"CONNECT 127.0.0.1:25 HTTP/1.1\r\n\r\n", _BYE, _ENDED),
     "TLS where there is none": (_HELLO, _BYE, _ENDED),
-    # Beyond 2048 bytes nothing of it is read (line_length_limit).
+    # A line is cut after 2048 bytes (line_length_limit). Of 3000 the rest was dropped; of 5000 it
+    # was read as commands, behind a known one as talk out of turn, behind an unknown one answered.
+    # It is the sender's own line, so it gets nothing that it couldn't say anyway.
     "a long command": (b"NOOP " + b"x" * 3000 + b"\r\n", rb"250 "),
+    "a longer command": (b"NOOP " + b"QUIT " * 20_000 + b"\r\n", rb"554 5\.5\.0 ", _ENDED),
     "a long address": (b"MAIL FROM:<" + b"x" * 3000 + b"@x.example>\r\n", rb"[25]\d\d "),
     "NUL": (b"NO\0OP\r\n", _NO),
     "NULs": (b"\0" * 100 + b"\r\n", _NO),
