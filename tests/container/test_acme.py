@@ -24,7 +24,7 @@ from postolka.lab import acme, world
 from pyinfra_deploys import server as house
 from pyinfra_deploys.settings import Settings
 from tests.container.applying import apply
-from tests.container.conftest import Instance, meanwhile, reboot, ssh
+from tests.container.conftest import JOURNAL, Instance, meanwhile, reboot, ssh
 from tests.container.primary import Primary
 from tests.unit.authority import Authority
 
@@ -150,7 +150,7 @@ def test_authority_vouches_for_the_server(server: Server) -> None:
         sender.ehlo()
         server.look()
         for found in (server.served(), server.served(465), server.served(443)):
-            assert _is_authoritys(found)
+            assert _is_authoritys(found), ssh(machine, f"{JOURNAL} -u postolka-acme")
             assert found.public_key() == before.public_key()
             assert set(chain.names(found)) == {_HOST, _POLICY, _OUTLOOK}
         assert _is_authoritys(server.served_to_mail())
