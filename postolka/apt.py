@@ -100,7 +100,7 @@ class Apt:
         kernel only the kernel image itself is locked.
         """
         offered = self.offered()
-        needed = essential(offered)
+        needed = essential(text for _, text in offered.values())
         sets: dict[tuple[str, str], list[str]] = {}
         for label, names in wanted.items():
             for found in self.closure(label, {*names, *needed}):
@@ -239,9 +239,9 @@ class Apt:
 INSTALLED = re.compile(r"^Inst (\S+?)(?::\w+)? (?:\[[^]]*\] )?\((\S+) ", re.MULTILINE)
 
 
-def essential(offered: Mapping[tuple[str, str], tuple[str, str]]) -> set[str]:
-    """Return the names of the essential packages among what is offered."""
-    return {name for (name, _), (_, text) in offered.items() if "\nEssential: yes\n" in text}
+def essential(stanzas: Iterable[str]) -> set[str]:
+    """Return the names of the essential packages among those that an index describes."""
+    return {field("Package", text) for text in stanzas if "\nEssential: yes\n" in text}
 
 
 def field(name: str, stanza: str) -> str:

@@ -158,7 +158,7 @@ def _apart(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str
         **ENVIRONMENT,
         **clock.variables(),
         "PYTHONPATH": str(Path(request["checkout"]).resolve()),
-        **{name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")},
+        **home.variables(),
     }
     with subprocess.Popen(
         command,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 3600
 _DEFAULT_LIMIT_GIB = 12
 _LIMIT = "POSTOLKA_STORE_GIB"
-_NAME = re.compile(r"[0-9a-f]{32}-[a-z0-9-]+")
+_PATTERN = r"[0-9a-f]{32}-[a-z0-9-]+"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ def trim(store: Store) -> list[tuple[str, int]]:
 
 def paths(store: Store) -> list[Path]:
     """Return every finished path, by name."""
-    return sorted(path for path in store.root.glob("*") if _NAME.fullmatch(path.name))
+    return sorted(path for path in store.root.glob("*") if re.fullmatch(_PATTERN, path.name))
 
 
 def _used(store: Store, name: str) -> float:
@@ -201,11 +201,7 @@ def _rooted(store: Store) -> dict[str, set[str]]:
 def _opened(store: Store) -> set[str]:
     """Return the names of the paths that some process has open, mounted, or on its command line."""
     roots = {str(store.root.absolute()), str(store.root.resolve())}
-    mark = re.compile(
-        rb"(?:"
-        + b"|".join(re.escape(root.encode()) for root in roots)
-        + rb")/([0-9a-f]{32}-[a-z0-9-]+)"
-    )
+    mark = re.compile(f"(?:{'|'.join(map(re.escape, roots))})/({_PATTERN})".encode())
     found: set[str] = set()
     namespaces: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):

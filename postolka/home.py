@@ -30,3 +30,8 @@ def store() -> Path:
 def machines() -> Path:
     """Return the directory of running disposable VMs, containers and labs, one each by name."""
     return home() / "machines"
+
+
+def variables() -> dict[str, str]:
+    """Return what the environment says to this command alone, for a process that is part of it."""
+    return {name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")}

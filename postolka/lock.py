@@ -97,9 +97,9 @@ class Lock:
         """Return the lock whose set `name` is of these packages alone, for `wanted` among them."""
         kept = []
         for package in self.packages:
-            left_out = {name} if package.name not in packages else set()
-            sets = tuple(label for label in package.sets if label not in left_out)
-            if sets:
+            if package.name in packages:
+                kept.append(package)
+            elif sets := tuple(label for label in package.sets if label != name):
                 kept.append(replace(package, sets=sets))
         wants = {**self.wanted, name: wanted}
         return replace(self, wanted=wants, packages=tuple(kept))

@@ -106,7 +106,8 @@ def second(
     # Not in /tmp, which may be memory.
     parent = Path(os.environ.get("TMPDIR") or "/var/tmp").resolve()  # noqa: S108
     with workdir.new("postolka-check-", parent) as work:
-        copy(checkout, _lock(checkout, first, profile), work.path / "checkout")
+        copy(checkout, work.path / "checkout")
+        shutil.copy2(_lock(checkout, first, profile), work.path / "checkout" / derivation.LOCK)
         (work.path / "home").mkdir()
         (work.path / "home/debs").symlink_to(home.debs().resolve())
         options = ["--format", format_name, *(["--profile", profile] if profile else [])]
@@ -115,18 +116,12 @@ def second(
         yield Second(work=work, built=built, disk=Path(answer["disk"]))
 
 
-def copy(checkout: Path, lock: Path, directory: Path) -> None:
-    """Copy all that an image is made of, with `lock` as its lock."""
+def copy(checkout: Path, directory: Path) -> None:
+    """Copy all that an image is made of but the lock into `directory`, which is made."""
     directory.mkdir()
+    left_out = shutil.ignore_patterns("__pycache__")
     for name in derivation.INPUTS:
-        target = directory / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (checkout / name).is_dir():
-            left_out = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(checkout / name, target, symlinks=True, ignore=left_out)
-        else:
-            shutil.copy2(checkout / name, target)
-    shutil.copy2(lock, directory / derivation.LOCK)
+        shutil.copytree(checkout / name, directory / name, symlinks=True, ignore=left_out)
 
 
 def _lock(checkout: Path, built: Built, profile: str) -> Path:
@@ -147,7 +142,7 @@ def _run(directory: Path, options: list[str], progress: Callable[[str], None]) -
     command += ["sh", "-euc", _ENTER, "sh", HOSTNAME, UMASK, processor]
     command += [sys.executable, "-P", "-m", "postolka", "build", "--json", *options]
     environment = {
-        **{name: value for name, value in os.environ.items() if name.startswith("POSTOLKA_")},
+        **home.variables(),
         **ENVIRONMENT,
         "PYTHONPATH": str(directory / "checkout"),
         "POSTOLKA_HOME": str(directory / "home"),

@@ -177,7 +177,7 @@ class _Part:
         is_touched = bool(touched & {*have, *wanted})
         if not (is_touched or self._is_security) and have:
             return have
-        names = {*wanted, *apts.essential(self._offered)}
+        names = {*wanted, *apts.essential(text for _, text in self._offered.values())}
         found = dict(self._apt.closure(_KERNEL, names, *self._preferences({})))
         if not self._is_security:
             return found
@@ -190,7 +190,7 @@ class _Part:
 
     def _pretend(self, label: str, have: Mapping[str, str]) -> list[str]:
         """Write the state of a system that has the packages `have`; return apt's options for it."""
-        manual = {*self._wanted[label], *apts.essential(self._offered)}
+        manual = {*self._wanted[label], *apts.essential(text for _, text in self._offered.values())}
         status, states = (self._apt.directory / name for name in ("part.status", "part.states"))
         found = {name: self._stanzas.get(name) or self._unknown(name, have) for name in have}
         status.write_text(

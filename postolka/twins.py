@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from postolka.trees import Entry
 
 
-#: Kinds of layers in the order in which they are made.
+#: Kinds of layers that every image has, in the order in which they are made.
 LAYERS = (
-    "tools", "subset", "packages", "policy-base", "policy", "kernel", "initrd", "configured",
-    "checked", "image", "disk",
+    "tools", "packages", "policy-base", "policy", "kernel", "initrd", "configured", "checked",
+    "image", "disk",
 )  # fmt: skip
+# The first is of images whose settings leave rooms out.
+_KINDS = ("subset", *LAYERS)
 # The others get the one date of all their files in the image only.
 _DATED = frozenset({"tools", "packages", "configured"})
 _SHOWN = 10
@@ -59,7 +61,7 @@ class Layer:
 def layers(first: Path, second: Path, progress: Callable[[str], None]) -> list[Layer]:
     """Return every layer of two finished builds, given as their store paths."""
     known = [_by_kind(first), _by_kind(second)]
-    names = sorted(known[0].keys() | known[1].keys(), key=LAYERS.index)
+    names = sorted(known[0].keys() | known[1].keys(), key=_KINDS.index)
     found = []
     for name in names:
         progress(f"comparing {name}")
@@ -87,7 +89,7 @@ def _by_kind(path: Path) -> dict[str, Path]:
     """Return the layers of a finished build, by kind."""
     names = [name for name in generation.needs(path) if name != path.name]
     found = {name.partition("-")[2]: path.parent / name for name in names}
-    if unknown := sorted(found.keys() - set(LAYERS)):
+    if unknown := sorted(found.keys() - set(_KINDS)):
         raise PostolkaError(str(path), f"has layers of an unknown kind: {', '.join(unknown)}")
     return found
 

@@ -69,27 +69,22 @@ def load(folder: Path, profile: str = "") -> Settings:
     A profile is a file beside it, whose settings win. Raises ProblemsError naming each other
     statement and what `parse` finds, and PostolkaError for a profile that isn't there.
     """
-    data = _read(folder, ALL)
-    if profile:
-        if profile not in profiles(folder):
-            names = ", ".join(profiles(folder)) or "none"
-            hint = f"{folder.name}/ has {names}"
-            raise PostolkaError(profile, "there is no such profile", hint=hint)
-        data |= _read(folder, profile)
-    return parse(data, where=folder.name)
+    if profile and profile not in profiles(folder):
+        names = ", ".join(profiles(folder)) or "none"
+        hint = f"{folder.name}/ has {names}"
+        raise PostolkaError(profile, "there is no such profile", hint=hint)
+    data: dict[str, object] = {}
+    found = Settings()
+    for name in filter(None, (ALL, profile)):
+        data |= literals.read(folder / f"{name}.py")
+        # After each: a problem is told by the file that has it.
+        found = parse(data, where=f"{folder.name}/{name}.py")
+    return found
 
 
 def profiles(folder: Path) -> list[str]:
     """Return the names of the profiles in a directory of group_data."""
     return sorted(path.stem for path in folder.glob("*.py") if path.stem != ALL)
-
-
-def _read(folder: Path, name: str) -> dict[str, object]:
-    path = folder / f"{name}.py"
-    found = dict(literals.read(path))
-    # Each file's problems by its own name.
-    parse(found, where=f"{folder.name}/{path.name}")
-    return found
 
 
 def of_host(data: Mapping[str, object]) -> Settings:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
-from postolka import derivation, home, lock, tools
+from postolka import derivation, home, lock, rebuild, tools
 from postolka.debs import Debs
 from postolka.store import Store
 
@@ -33,14 +32,7 @@ def copy(directory: Path, by: Lock, settings: Mapping[str, object] | None = None
 
     With `settings`, as group_data names them, they take the place of the checkout's own.
     """
-    directory.mkdir()
-    for name in ("postolka", "pyinfra_deploys", "cloud-init", "group_data"):
-        shutil.copytree(
-            home.CHECKOUT / name,
-            directory / name,
-            symlinks=True,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+    rebuild.copy(home.CHECKOUT, directory)
     (directory / derivation.LOCK).write_text(lock.serialise(by))
     if settings is not None:
         lines = (f"{name} = {value!r}\n" for name, value in settings.items())

@@ -10,7 +10,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from postolka.apt import INSTALLED, field
+from postolka.apt import INSTALLED, essential
 from postolka.layers import repository
 from postolka.store import digest
 
@@ -46,7 +46,6 @@ get() {
 get update >&2
 get install --simulate --yes "$@"
 """
-_ESSENTIAL = "\nEssential: yes\n"
 
 
 def apply(  # noqa: PLR0913 - each is one input of the layer
@@ -74,11 +73,9 @@ def apply(  # noqa: PLR0913 - each is one input of the layer
         path.mkdir()
         repository.write(packages, debs, path / "repository", lock.source_date_epoch)
         index = (path / "repository" / repository.INDEX).read_text()
-        essential = {
-            field("Package", stanza) for stanza in index.split("\n\n") if _ESSENTIAL in stanza
-        }
+        needed = {*wanted, *essential(index.split("\n\n"))}
         plan = tools.run(
-            ["sh", "-c", _FIND, "find", repository.SUITE, *sorted({*wanted, *essential})],
+            ["sh", "-c", _FIND, "find", repository.SUITE, *sorted(needed)],
             binds={"/repository": path / "repository"},
         )
         found = sorted(name for name, _ in INSTALLED.findall(plan.decode()))

@@ -13,7 +13,6 @@ import pytest
 
 from postolka import build, cli, clock, formats, home, rebuild, twins
 from postolka.errors import PostolkaError
-from postolka.layers import subset
 from postolka.rebuild import Second
 from postolka.run import run
 from postolka.store import Store
@@ -43,9 +42,7 @@ def test_the_image_is_the_same_elsewhere(disk: Built, tmp_path: Path) -> None:
     )
     said: dict[str, Any] = json.loads(done.stdout)
     assert [layer for layer in said["layers"] if not layer["is_equal"]] == []
-    # All that there are, but for what a profile's settings take of the lock.
-    names = [name for name in twins.LAYERS if name != subset.NAME]
-    assert [layer["layer"] for layer in said["layers"]] == [*names, "qcow2"]
+    assert [layer["layer"] for layer in said["layers"]] == [*twins.LAYERS, "qcow2"]
     assert (done.returncode, said["is_equal"], said["id"]) == (0, True, disk.id)
     assert all(layer["first"] != layer["second"] for layer in said["layers"])
     assert list(tmp_path.iterdir()) == []
@@ -114,8 +111,8 @@ def test_a_second_build_that_fails_leaves_nothing(
     """Its error is the error, and its directory goes."""
     copy = rebuild.copy
 
-    def spoilt(checkout: Path, lock: Path, directory: Path) -> None:
-        copy(checkout, lock, directory)
+    def spoilt(checkout: Path, directory: Path) -> None:
+        copy(checkout, directory)
         (directory / "group_data/all.py").write_text("no_such_setting = 1\n")
 
     monkeypatch.setattr(rebuild, "copy", spoilt)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -39,11 +38,12 @@ def _libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     options = ["--only-binary=:all:", f"--python-version={_PYTHON}", f"--target={directory}"]
     subprocess.run([*pip, *options, *_LIBRARIES], check=True)
+    # As it is installed here, or built in the checkout: pyinfra asks for the entry points alone.
     own = metadata.distribution("postolka")
-    (described,) = {
-        Path(str(file.locate())).parent for file in own.files or () if file.name == "METADATA"
-    }
-    shutil.copytree(described, directory / described.name)
+    described = directory / f"postolka-{own.version}.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(f"Name: postolka\nVersion: {own.version}\n")
+    (described / "entry_points.txt").write_text(own.read_text("entry_points.txt") or "")
     return directory
 
 
