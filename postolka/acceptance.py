@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import smtplib
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import dkim
 
@@ -22,7 +23,6 @@ from postolka.errors import PostolkaError
 from postolka.lab import post, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from postolka.lab.client import Lab
@@ -57,13 +57,30 @@ class Signature:
     is_valid: bool
 
 
+def reached(machine: Machine, lab: Lab, directory: Path) -> tuple[mailclient.Server, str]:
+    """Return how clients reach the server on `machine`, and its address in the lab.
+
+    By the files that `postolka instance new` left. Raises PostolkaError where the lab doesn't know
+    the host.
+    """
+    credentials = json.loads((directory / "credentials.json").read_text(encoding="utf-8"))
+    hostname = credentials["hostname"]
+    addresses = _addresses(lab, hostname)
+    if not addresses:
+        raise PostolkaError(hostname, "has no address in the lab")
+    zone = (directory / "zone").read_text(encoding="ascii")
+    server = mailclient.Server(
+        name=hostname, host=machine.host, ports=machine.ports, pins=_pins(zone)
+    )
+    return server, addresses[0].decode("ascii")
+
+
 def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
     """Describe the server on `machine` by the files that `postolka instance new` left.
 
     Raises PostolkaError where they lack a second mailbox, or the lab doesn't know the host.
     """
     credentials = json.loads((directory / "credentials.json").read_text(encoding="utf-8"))
-    hostname = credentials["hostname"]
     logins = [
         mailclient.Login(address=account["address"], password=account["password"])
         for account in (*credentials["accounts"], credentials["admin"])
@@ -71,16 +88,11 @@ def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
     if len(logins) < 3:  # noqa: PLR2004 - a sender, a reader, the admin
         problem = "the checks need two mailboxes"
         raise PostolkaError(str(directory), problem, hint="postolka instance new … --account")
-    addresses = _addresses(lab, hostname)
-    if not addresses:
-        raise PostolkaError(hostname, "has no address in the lab")
-    zone = (directory / "zone").read_text(encoding="ascii")
+    server, address = reached(machine, lab, directory)
     return Subject(
         lab=lab,
-        server=mailclient.Server(
-            name=hostname, host=machine.host, ports=machine.ports, pins=_pins(zone)
-        ),
-        address=addresses[0].decode("ascii"),
+        server=server,
+        address=address,
         domain=logins[0].address.partition("@")[2],
         first=logins[0],
         second=logins[1],
@@ -158,6 +170,15 @@ def signatures(lab: Lab, message: bytes) -> list[Signature]:
     return found
 
 
+def proven(lab: Lab, message: bytes, domain: str) -> str:
+    """Return who has signed a mail of the domain's. Raises PostolkaError for a signature amiss."""
+    verdicts = signatures(lab, message)
+    bad = [verdict for verdict in verdicts if not verdict.is_valid]
+    if bad or not any(verdict.domain == domain for verdict in verdicts):
+        raise PostolkaError("DKIM", f"the outgoing mail's signatures: {verdicts}")
+    return ", ".join(f"{verdict.algorithm} ({verdict.selector})" for verdict in verdicts)
+
+
 def _mail_comes_in(subject: Subject) -> str:
     message = receive(subject)
     text = message_from_bytes(message, policy=policy.default).get_content()
@@ -168,11 +189,7 @@ def _mail_comes_in(subject: Subject) -> str:
 
 def _mail_goes_out(subject: Subject) -> str:
     _, outside = send(subject)
-    verdicts = signatures(subject.lab, outside)
-    bad = [verdict for verdict in verdicts if not verdict.is_valid]
-    if bad or not any(verdict.domain == subject.domain for verdict in verdicts):
-        raise PostolkaError("DKIM", f"the outgoing mail's signatures: {verdicts}")
-    shown = ", ".join(f"{verdict.algorithm} ({verdict.selector})" for verdict in verdicts)
+    shown = proven(subject.lab, outside, subject.domain)
     return f"{subject.first.address} -> {world.FRIEND}, DKIM verified: {shown}"
 
 
@@ -206,8 +223,11 @@ def _logins_are_protected(subject: Subject) -> str:
     return "no wrong password, no login in clear text"
 
 
-#: What is checked, in this order: the promise, and the function that returns what was seen.
-CHECKS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
+_S = TypeVar("_S")
+#: The promise, and the function that returns what was seen.
+Checks = Sequence[tuple[str, Callable[[_S], str]]]
+#: What is checked, in this order.
+CHECKS: Checks[Subject] = (
     ("a mail from outside arrives", _mail_comes_in),
     ("a submitted mail leaves, signed", _mail_goes_out),
     ("strangers are refused", _strangers_are_refused),
@@ -216,11 +236,16 @@ CHECKS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
 
 
 def run(subject: Subject, report: Callable[[str, str], None]) -> None:
+    """Make every check, as `make`."""
+    make(CHECKS, subject, report)
+
+
+def make(checks: Checks[_S], subject: _S, report: Callable[[str, str], None]) -> None:
     """Make every check and tell `report` the promise and what was seen.
 
     Raises PostolkaError, or what the mail client raised as PostolkaError, at the first that fails.
     """
-    for promise, check in CHECKS:
+    for promise, check in checks:
         try:
             seen = check(subject)
         except (OSError, smtplib.SMTPException) as error:

@@ -48,10 +48,16 @@ class Built:
 
     def public_tcp_ports(self) -> list[int]:
         """Return the ports that its server shows to the world, under its own settings."""
-        places = (Paths(layer) for layer in self.root_layers)
-        house = load_house(next(paths for paths in places if paths.house.exists()))
-        public = (port for port in house["ports"] if port["is_public"])
+        public = (port for port in self._house()["ports"] if port["is_public"])
         return [port["number"] for port in public if port["protocol"] == "tcp"]
+
+    def has_mailboxes(self) -> bool:
+        """Say whether it delivers mail, or passes all on."""
+        return bool(self._house()["settings"]["base"]["mailboxes"])
+
+    def _house(self) -> dict[str, Any]:
+        places = (Paths(layer) for layer in self.root_layers)
+        return load_house(next(paths for paths in places if paths.house.exists()))
 
 
 def realise(

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from postolka import acceptance, build, container, identity, listening, machines, vm
+from postolka import (
+    acceptance,
+    acceptance_relay,
+    build,
+    container,
+    identity,
+    listening,
+    machines,
+    vm,
+)
 from postolka.errors import PostolkaError
 from postolka.instance import editing
-from postolka.lab import client
+from postolka.lab import client, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,18 +46,44 @@ class Request:
     """Name of the lab: one where nobody else is mail.example.test."""
 
 
-def new_instance(directory: Path) -> None:
+def without_mailboxes(request: identity.Request) -> identity.Request:
+    """Return the same for a server whose mail goes on to the lab's sink, which sends by it."""
+    clients = (f"{world.SINK.ipv4}/32", f"{world.SINK.ipv6}/128")
+    return replace(request, accounts=(), next_hop=world.SINK.name, clients=clients)
+
+
+def new_instance(directory: Path, *, has_mailboxes: bool = True) -> None:
     """Write the files of the example instance into `directory`, which must be absent or empty."""
     request = identity.Request(domain=DOMAIN, hostname=HOSTNAME, accounts=ACCOUNTS)
-    made = identity.make(request, serial=editing.new_serial(), ports=listening.ports())
+    if not has_mailboxes:
+        request = without_mailboxes(request)
+    ports = listening.ports(has_mailboxes=has_mailboxes)
+    made = identity.make(request, serial=editing.new_serial(), ports=ports)
     identity.write(made, directory)
+
+
+def accept(
+    image: build.Built,
+    machine: Machine,
+    lab: Lab,
+    directory: Path,
+    report: Callable[[str, str], None],
+) -> None:
+    """Make every check that is for such an image; `report` is told promises and what was seen.
+
+    Raises PostolkaError at the first that fails.
+    """
+    if image.has_mailboxes():
+        acceptance.run(acceptance.subject(machine, lab, directory), report)
+    else:
+        acceptance_relay.run(acceptance_relay.subject(machine, lab, directory), report)
 
 
 @contextlib.contextmanager
 def running(
     request: Request, progress: Callable[[str], None], *, leave_running: bool = False
-) -> Iterator[tuple[Machine, acceptance.Subject]]:
-    """Boot, yield the machine and what to check on it, and stop it.
+) -> Iterator[tuple[Machine, Lab]]:
+    """Boot, yield the machine and the lab that it is in, and stop it.
 
     With `leave_running` it is stopped only where the block fails.
     """
@@ -56,7 +91,7 @@ def running(
     try:
         machine = _boot(request, lab, progress)
         try:
-            yield machine, acceptance.subject(machine, lab, request.directory)
+            yield machine, lab
         except BaseException:
             machines.stop(machine.name)
             raise

@@ -24,6 +24,7 @@ from postolka.errors import PostolkaError, Problem, ProblemsError
 from postolka.home import CHECKOUT
 from postolka.instance import dkim, dns, grammar, keys
 from postolka.instance.parse import parse
+from postolka.instance.parse_transport import RELAY_PORTS
 from postolka.instance.passwords import new_password
 from postolka.instance.templates import environment
 
@@ -51,6 +52,10 @@ class Request:
     addresses: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     """Local parts of the mailboxes to create."""
+    next_hop: str = ""
+    """HOST or HOST:PORT that the domain's mail goes on to; empty: there are mailboxes here."""
+    clients: tuple[str, ...] = ()
+    """Networks of servers that send by this one, where there are no mailboxes."""
     acme: bool = False
     """Whether to order certificates from the authority that is the default."""
 
@@ -75,12 +80,23 @@ def check(request: Request) -> None:
         checks.append(("--hostname", request.hostname, grammar.hostname))
     checks += [("--address", item, grammar.address) for item in request.addresses]
     checks += [("--account", item, grammar.local_part) for item in request.accounts]
+    checks += [("--client", item, grammar.client_network) for item in request.clients]
+    if request.next_hop:
+        checks.append(("--next-hop", request.next_hop, _next_hop_problem))
     problems = [
         Problem(option, f'"{value}" {problem}')
         for option, value, test in checks
         if (problem := test(value))
     ]
-    for option, values in (("--address", request.addresses), ("--account", request.accounts)):
+    if request.next_hop and request.accounts:
+        problems.append(Problem("--account", "there are no mailboxes with --next-hop"))
+    if request.clients and not request.next_hop:
+        problems.append(Problem("--client", "is for --next-hop; where there are mailboxes, log in"))
+    for option, values in (
+        ("--address", request.addresses),
+        ("--account", request.accounts),
+        ("--client", request.clients),
+    ):
         problems += [
             Problem(option, f'"{value}" is given more than once')
             for value in sorted(set(values))
@@ -123,6 +139,8 @@ def make(
         dkim=dkim.new_keys(),
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
         database={name: new_password() for name in _DATABASE_ACCOUNTS},
+        next_hop=_host_and_port(request.next_hop) if request.next_hop else None,
+        clients=request.clients,
         acme=request.acme,
         backup=backup,
     )
@@ -134,7 +152,7 @@ def make(
         zone=dns.zone(instance, ports, live),
         credentials={
             "hostname": request.hostname,
-            "accounts": _logins(accounts or [admin]),
+            "accounts": [] if request.next_hop else _logins(accounts or [admin]),
             "admin": _logins([admin])[0],
             "ssh": {"user": LOGIN_USER, "key": ""},
             "backup": {"password": backup["password"]},
@@ -199,6 +217,19 @@ def _fill(work: Path, identity: Identity, home: Path) -> None:
     )
     for name, mode, content in contents:
         files.write_new(work / name, content, mode=mode, is_durable=True)
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    """Take HOST:PORT apart; the port is 25 where there is none, as behind an IPv6 address."""
+    host, colon, port = text.rpartition(":")
+    return (host, port) if colon and ":" not in host else (text, "25")
+
+
+def _next_hop_problem(text: str) -> str | None:
+    host, port = _host_and_port(text)
+    if port not in map(str, RELAY_PORTS):
+        return f"has none of the ports {RELAY_PORTS}"
+    return grammar.host_or_address(host)
 
 
 def _render(template: str, **values: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from postolka import derivation, home
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     from pyinfra_deploys.room import Port
 
 
-def ports() -> tuple[Port, ...]:
-    """Return the ports, by number. Raises PostolkaError for settings that aren't valid."""
-    return server.ports(settings.load(home.CHECKOUT / derivation.GROUP_DATA))
+def ports(*, has_mailboxes: bool = True) -> tuple[Port, ...]:
+    """Return the ports, by number, of a server with mailboxes or of one without.
+
+    Raises PostolkaError for settings that aren't valid.
+    """
+    found = settings.load(home.CHECKOUT / derivation.GROUP_DATA)
+    base = replace(found.base, mailboxes=has_mailboxes)
+    return server.ports(replace(found, base=base))

@@ -68,14 +68,14 @@ def submit(  # noqa: PLR0913 - each keyword is one property of a submission
     address = (server.host, server.ports[port])
     if port == 465:  # noqa: PLR2004 - RFC 8314's port
         client: smtplib.SMTP = smtplib.SMTP_SSL(
-            *address, timeout=_TIMEOUT_SECONDS, context=_context()
+            *address, timeout=_TIMEOUT_SECONDS, context=context()
         )
     else:
         client = smtplib.SMTP(*address, timeout=_TIMEOUT_SECONDS)
     with client:
         if port != 465:  # noqa: PLR2004
-            client.starttls(context=_context())
-        _check_pin(server, client.sock)
+            client.starttls(context=context())
+        check_pin(server, client.sock)
         client.login(login.address, login.password)
         client.sendmail(sender or login.address, recipients, message)
 
@@ -90,13 +90,13 @@ def inbox(server: Server, login: Login, *, port: int = 0) -> Iterator[imaplib.IM
     address = (server.host, server.ports[port])
     if port == 993:  # noqa: PLR2004 - RFC 8314's port
         client: imaplib.IMAP4 = imaplib.IMAP4_SSL(
-            *address, ssl_context=_context(), timeout=_TIMEOUT_SECONDS
+            *address, ssl_context=context(), timeout=_TIMEOUT_SECONDS
         )
     else:
         client = imaplib.IMAP4(*address, timeout=_TIMEOUT_SECONDS)
-        client.starttls(_context())
+        client.starttls(context())
     try:
-        _check_pin(server, client.sock)
+        check_pin(server, client.sock)
         client.login(login.address, login.password)
         client.select("INBOX")
         yield client
@@ -149,17 +149,19 @@ def wait_for(  # noqa: PLR0913 - each keyword is one property of a search
     raise PostolkaError(login.address, problem)
 
 
-def _context() -> ssl.SSLContext:
+def context() -> ssl.SSLContext:
+    """Return what a connection begins TLS with: any certificate will do until `check_pin`."""
     # Not the default context, which reads every authority's certificate first.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
     # The pin decides, not a certification authority.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    found.check_hostname = False
+    found.verify_mode = ssl.CERT_NONE
+    return found
 
 
-def _check_pin(server: Server, sock: object) -> None:
+def check_pin(server: Server, sock: object) -> None:
+    """Raise PostolkaError unless the other end of a connection showed one of the server's keys."""
     certificate = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
     if certificate is None:
         raise PostolkaError(server.name, "the connection is not encrypted")

@@ -6,6 +6,7 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     DEBCONF    answers to their questions, as debconf-set-selections reads  tuple[str, ...]
     USERS      system accounts with pinned ids                              tuple[User, ...]
     PORTS      what it listens on                                           tuple[Port, ...]
+    HOSTS      names before each mail domain's that lead to a port          tuple[Host, ...]
     EGRESS     what it may reach outside                                    tuple[Egress, ...]
     UNITS      systemd units to enable                                      tuple[Unit, ...]
     STATE      directories that outlive the image                           tuple[State, ...]
@@ -25,7 +26,7 @@ A constant that a room doesn't need is left out. Pure: no I/O but the room's own
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,12 +70,23 @@ class Port:
     """False: loopback only, the firewall keeps it shut."""
     tls: Literal["none", "starttls", "implicit"] = "none"
     domain_hosts: tuple[str, ...] = ()
-    """Labels before each mail domain's name that lead to this port: what is served there for the
-    domain, such as the MTA-STS policy at `mta-sts`. The DNS gets a name for each."""
+    """Labels of the rooms' HOSTS that lead here; `ports` fills them in."""
     needs_instance: bool = True
     """False: open on a machine that has no instance data yet (SSH)."""
     setting: str = ""
     """Dotted boolean setting that switches it, for example `dovecot.imaps`; empty: always on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A label before each mail domain's name, which leads to what is served for the domain there.
+
+    Such as the MTA-STS policy at `mta-sts`. The DNS gets a name for each.
+    """
+
+    label: str
+    port: int
+    """TCP, some room's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +162,7 @@ class Room:
     debconf: tuple[str, ...] = ()
     users: tuple[User, ...] = ()
     ports: tuple[Port, ...] = ()
+    hosts: tuple[Host, ...] = ()
     egress: tuple[Egress, ...] = ()
     units: tuple[Unit, ...] = ()
     state: tuple[State, ...] = ()
@@ -184,6 +197,7 @@ def read(module: ModuleType) -> Room:
             "debconf",
             "users",
             "ports",
+            "hosts",
             "egress",
             "units",
             "state",
@@ -224,8 +238,15 @@ def is_on(item: Room | Port | Unit | Egress, settings: Settings) -> bool:
 
 
 def ports(rooms: Iterable[Room], settings: Settings) -> tuple[Port, ...]:
-    """Return the ports that `settings` switch on, by number."""
-    found = [port for room in rooms for port in room.ports if is_on(port, settings)]
+    """Return the ports that `settings` switch on, by number, with the hosts that lead there."""
+    rooms = tuple(rooms)
+    hosts = [host for room in rooms for host in room.hosts]
+    found = [
+        replace(port, domain_hosts=tuple(host.label for host in hosts if host.port == port.number))
+        for room in rooms
+        for port in room.ports
+        if is_on(port, settings)
+    ]
     return tuple(sorted(found, key=lambda p: (p.number, p.protocol)))
 
 

@@ -15,8 +15,11 @@ from pyinfra_deploys.limits import whole as _whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSettings:
-    """Limits of the machine itself."""
+    """What kind of server it is, and limits of the machine itself."""
 
+    mailboxes: bool = True
+    """Mailboxes here, and all that belongs to them: Dovecot, the database, webmail. Without them it
+    is a relay: the instance's data say where each domain's mail goes on."""
     state_min_mib: int = _whole(2048, 1024, 1 << 24)
     """Smallest state partition that first boot accepts, MiB."""
     journal_max_mib: int = _whole(256, 16, 65536)

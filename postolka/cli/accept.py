@@ -12,6 +12,8 @@ from postolka.cli.machine import say
 if TYPE_CHECKING:
     import argparse
 
+    from postolka.generation import Want
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -21,22 +23,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--container", action="store_true", help="boot its root only, without its kernel"
     )
+    parser.add_argument("--profile", metavar="NAME", default="", help="this checkout's image of it")
     parser.add_argument("--memory", type=int, default=1024, metavar="MB", help="of the VM")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Boot, check, stop."""
-    from postolka import acceptance, build, example  # noqa: PLC0415 - their libraries cost 0.5 s
+    from postolka import build, example  # noqa: PLC0415 - their libraries cost 0.5 s
 
     if arguments.image is None:
-        image = build.realise(want="root" if arguments.container else "disk", progress=say)
+        want: Want = "root" if arguments.container else "disk"
+        image = build.realise(want=want, progress=say, profile=arguments.profile)
     elif "/" in arguments.image:
         image = build.load(Path(arguments.image))
     else:
         image = build.find(arguments.image)
     with tempfile.TemporaryDirectory(prefix="postolka-accept-") as work:
         directory = Path(work, "instance")
-        example.new_instance(directory)
+        example.new_instance(directory, has_mailboxes=image.has_mailboxes())
         request = example.Request(
             image=image,
             kind="container" if arguments.container else "vm",
@@ -44,7 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
             memory_mib=arguments.memory,
             lab=f"accept-{os.getpid()}",
         )
-        with example.running(request, say) as (_, subject):
-            acceptance.run(subject, lambda promise, seen: say(f"ok: {promise}: {seen}"))
+        with example.running(request, say) as (machine, lab):
+            example.accept(image, machine, lab, directory, _report)
     print(f"{image.id}: accepted")
     return 0
+
+
+def _report(promise: str, seen: str) -> None:
+    say(f"ok: {promise}: {seen}")

@@ -35,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Boot, exchange mail, tell how to use the server."""
-    from postolka import build, example, machines  # noqa: PLC0415 - their libraries cost 0.5 s
+    # Their libraries cost 0.5 s.
+    from postolka import acceptance, build, example, machines  # noqa: PLC0415
 
     kind: machines.Kind = "container" if arguments.container else "vm"
     if arguments.image:
@@ -55,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         memory_mib=1024,
         lab=_LAB,
     )
-    with example.running(request, say, leave_running=True) as (machine, subject):
+    with example.running(request, say, leave_running=True) as (machine, lab):
+        subject = acceptance.subject(machine, lab, arguments.output)
         _exchange(subject)
         _tell(machine, subject)
     return 0

@@ -59,7 +59,7 @@ def _print(arguments: argparse.Namespace) -> int:
     ttl_seconds = dns.TTL_SECONDS if arguments.ttl is None else _ttl(arguments.ttl)
     instance = _instance(arguments.file)
     live = domain.of_instance(arguments, instance)
-    ports = listening.ports()
+    ports = listening.ports(has_mailboxes=instance.has_mailboxes)
     if arguments.action == "zone" and not arguments.json:
         sys.stdout.write(dns.zone(instance, ports, live, ttl_seconds=ttl_seconds))
         return 0
@@ -80,7 +80,8 @@ def _check(arguments: argparse.Namespace) -> int:
     ask = domain.resolver(arguments)
     instance = _instance(arguments.file)
     live = domain.of_instance(arguments, instance, ask)
-    records = dns.records(instance, listening.ports(), live)
+    ports = listening.ports(has_mailboxes=instance.has_mailboxes)
+    records = dns.records(instance, ports, live)
     report = published.compare(published.Wanted.of(instance, records), ask)
     advice = [f"{item.name} {item.type}: {item.advice}" for item in records if item.advice]
     if arguments.json:

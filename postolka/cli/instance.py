@@ -32,6 +32,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--account", metavar="NAME", action="append", default=[], help="mailbox NAME@DOMAIN"
     )
     new.add_argument(
+        "--next-hop",
+        metavar="HOST[:PORT]",
+        default="",
+        help="no mailboxes: the domain's mail goes on to this server (default port: 25)",
+    )
+    new.add_argument(
+        "--client",
+        metavar="NETWORK",
+        action="append",
+        default=[],
+        help="with --next-hop: who sends by this server, for example 192.0.2.9/32",
+    )
+    new.add_argument(
         "--acme",
         action="store_true",
         help="order certificates from Let's Encrypt, and accept its terms",
@@ -74,7 +87,8 @@ def _rotate(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     rotated = rotation.rotate(files.read(file), where=str(file), serial=editing.new_serial())
     live = domain.of_instance(arguments, rotated.instance)
-    zone = dns.zone(rotated.instance, listening.ports(), live)
+    ports = listening.ports(has_mailboxes=rotated.instance.has_mailboxes)
+    zone = dns.zone(rotated.instance, ports, live)
     # The records first: stopped in between, the same step is due again, and none is missing.
     identity.replace_file(file.with_name("zone"), zone.encode("ascii"), mode=0o644)
     identity.replace_file(file, rotated.data, mode=0o600)
@@ -111,20 +125,24 @@ def _new(arguments: argparse.Namespace) -> int:
         hostname=hostname.lower().removesuffix("."),
         addresses=tuple(map(_canonical, arguments.address)),
         accounts=tuple(map(str.lower, arguments.account)),
+        next_hop=arguments.next_hop,
+        clients=tuple(arguments.client),
         acme=arguments.acme,
     )
     identity.refuse_used(arguments.output)
     identity.check(request)
     live = domain.built_upon(arguments, request.hostname, [name])
     serial = editing.new_serial()
-    made = identity.make(request, serial=serial, ports=listening.ports(), live=live)
+    ports = listening.ports(has_mailboxes=not request.next_hop)
+    made = identity.make(request, serial=serial, ports=ports, live=live)
     identity.write(made, arguments.output)
     _warn_of_ec2(len(made.user_data))
     user_data = arguments.output / "user-data"
     _say(f"publish the records in {arguments.output / 'zone'}, and see whether they are live:")
     _say(f"  postolka dns check {user_data}{'' if live is None else ' --domain existing'}")
     _say(f"then give the machine {user_data} as its user-data; try it first with")
-    _say(f"  postolka vm run --lab --user-data {user_data}")
+    profile = " --profile relay" if request.next_hop else ""
+    _say(f"  postolka vm run{profile} --lab --user-data {user_data}")
     print(arguments.output)
     return 0
 

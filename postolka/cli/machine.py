@@ -42,6 +42,9 @@ def configure_run(actions: Any, summary: str) -> argparse.ArgumentParser:  # noq
     """Declare `run` with the arguments that every kind of machine has; return its parser."""
     parser: argparse.ArgumentParser = actions.add_parser("run", help=summary)
     parser.add_argument("id", nargs="?", metavar="ID", help="an image; default: this checkout's")
+    parser.add_argument(
+        "--profile", metavar="NAME", default="", help="without ID: of group_data/NAME.py"
+    )
     parser.add_argument("--user-data", type=Path, metavar="FILE", help="as a cloud would give it")
     parser.add_argument("--lab", action="store_true", help="join the lab, started if need be")
     parser.add_argument("--name", metavar="NAME")
@@ -77,7 +80,7 @@ def boot(
     if arguments.id:
         built = build.find(arguments.id, want)
     else:
-        built = build.realise(want=want, progress=say)
+        built = build.realise(want=want, progress=say, profile=arguments.profile)
     lab = client.start(progress=say) if arguments.lab else None
     try:
         fields = {

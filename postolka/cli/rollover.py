@@ -32,9 +32,11 @@ def run(arguments: argparse.Namespace) -> Path:
     from postolka.instance.parse import parse  # noqa: PLC0415
 
     file: Path = arguments.file
-    data, ports = files.read(file), listening.ports()
+    data = files.read(file)
+    instance = parse(data, where=str(file))
+    ports = listening.ports(has_mailboxes=instance.has_mailboxes)
     ask = None if arguments.force else domain.resolver(arguments)
-    late = rollover.unpublished(parse(data, where=str(file)), ports, ask) if ask else []
+    late = rollover.unpublished(instance, ports, ask) if ask else []
     if late:
         problem = f"{', '.join(late)}: the live TLSA records don't have the next key"
         hint = f"publish those of postolka dns zone {file}, and wait until their TTL is over"

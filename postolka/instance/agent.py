@@ -197,16 +197,16 @@ def _write_tls(paths: Paths, instance: Instance, names: Sequence[str]) -> None:
     _write(paths.tls / "key.pem", key.encode("ascii"))
     _write(paths.tls / "certificate.pem", chain.encode("ascii"), mode=0o644)
     _write(paths.tls / "chain.pem", f"{key}{chain}".encode("ascii"))
-    if instance.database.host:
-        _write(paths.database_ca, instance.database.ca_pem.encode("ascii"), mode=0o644)
+    if database := instance.database_elsewhere:
+        _write(paths.database_ca, database.ca_pem.encode("ascii"), mode=0o644)
     else:
         paths.database_ca.unlink(missing_ok=True)
 
 
 def _note_database(paths: Paths, instance: Instance) -> None:
     """Have this machine's own database rest where there is another, which has to prove itself."""
-    database = instance.database
-    if not database.host:
+    database = instance.database_elsewhere
+    if not database:
         paths.elsewhere.unlink(missing_ok=True)
         return
     _write(paths.elsewhere, f"{database.host}\n".encode("ascii"), is_durable=True)

@@ -146,7 +146,8 @@ class _Machine:
         """Put `new` in the place of `old`, or raise ProblemsError with `old` back in its place."""
         failed = {unit.name for unit in status.read(self._paths).units if unit.state == "failed"}
         told = self._readers(changed)
-        if old != new and _DATABASE not in told:
+        is_there = any(unit["name"] == _DATABASE for unit in self._house["units"])
+        if is_there and old != new and _DATABASE not in told:
             # It creates what the data name for the first time.
             told.insert(0, _DATABASE)
         if not old:

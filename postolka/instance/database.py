@@ -49,9 +49,9 @@ def apply(paths: Paths) -> None:
     instance = parse(paths.kept.read_bytes(), where=str(paths.kept))
     server = Server(paths, instance)
     # The local one sees by its condition whether it is wanted; without a change nothing happens.
-    verb = "restart" if instance.database.host else "start"
+    verb = "restart" if instance.database_elsewhere else "start"
     subprocess.run(["systemctl", verb, "mariadb.service"], check=False)
-    if not instance.database.host:
+    if not instance.database_elsewhere:
         _prepare(server, paths)
         server.run(seeds(instance))
         return

@@ -276,7 +276,7 @@ def _tlsrpt(domain: Domain, text: str = "") -> Record:
 def _services(domain: str, instance: Instance, ports: Sequence[Port]) -> Iterator[Record]:
     host = f"{instance.hostname}."
     why = f"Where mail clients of {domain} find their server (RFC 6186, RFC 8314)."
-    for port in ports:
+    for port in ports if instance.has_mailboxes else ():
         if port.name in _CLIENT_SERVICES:
             priority = _CLIENT_SERVICES[port.name]
             service = f"_{port.name}._tcp.{domain}."

@@ -34,6 +34,8 @@ _DIGEST = re.compile(r"[0-9A-Fa-f]{40,128}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _HEADER_TEXT = re.compile(r"[ -~]{1,200}")
 _REASON_CHARACTERS = 200
+#: Shortest prefix of a network whose hosts are trusted, by version: what one owner has at most.
+_WIDEST = {4: 8, 6: 32}
 _TSIG_BYTES = 16
 
 #: RFC 1035, 2.3.4, and RFC 5321, 4.5.3.1.1.
@@ -119,6 +121,16 @@ def forwarder(text: str) -> str | None:
     if text.endswith("/0"):
         return "is the whole internet"
     return address(text.partition("/")[0])
+
+
+def client_network(text: str) -> str | None:
+    """Check the network of hosts that are trusted to send: no relay is open to half the world."""
+    problem = network(text)
+    if problem:
+        return problem
+    found = ipaddress.ip_network(text)
+    shortest = _WIDEST[found.version]
+    return f"is wider than a /{shortest}" if found.prefixlen < shortest else None
 
 
 def header_name(text: str) -> str | None:

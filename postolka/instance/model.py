@@ -8,7 +8,6 @@ Pure: no I/O.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import ssl
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +17,7 @@ from postolka.instance.authority import Acme
 from postolka.instance.bans import Bans
 from postolka.instance.exceptions import Exceptions
 from postolka.instance.filters import Filters
+from postolka.instance.resolver import Dns, of_version
 from postolka.instance.secret import Secret
 from postolka.instance.transport import ZEN, Dnsbl, Postscreen, Relay
 
@@ -167,42 +167,6 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RootServer:
-    """A server of the DNS root."""
-
-    name: str
-    addresses: tuple[str, ...]
-
-    @property
-    def ipv4(self) -> tuple[str, ...]:
-        """Its IPv4 addresses."""
-        return _of_version(self.addresses, 4)
-
-    @property
-    def ipv6(self) -> tuple[str, ...]:
-        """Its IPv6 addresses."""
-        return _of_version(self.addresses, 6)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustAnchor:
-    """A DS record of the DNS root's key (RFC 4034, 5)."""
-
-    key_tag: int
-    algorithm: int
-    digest_type: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dns:
-    """Another DNS root than the internet's; both empty: the internet's."""
-
-    root_hints: tuple[RootServer, ...] = ()
-    trust_anchors: tuple[TrustAnchor, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Dmarc:
     """What the DMARC check has to know of others."""
 
@@ -225,11 +189,14 @@ class Instance:
     domains: tuple[Domain, ...]
     """At least one; the first is the primary domain."""
     tls: Tls
-    database: Database
+    database: Database | None = None
+    """None: there are no mailboxes, and each domain's mail goes on to one of `relays`."""
+    clients: tuple[str, ...] = ()
+    """Networks of the servers that send by this one, where there are no mailboxes."""
     accounts: tuple[Account, ...] = ()
     aliases: tuple[Alias, ...] = ()
     acme: Acme = field(default_factory=Acme)
-    dns: Dns = Dns()
+    dns: Dns = field(default_factory=Dns)
     dmarc: Dmarc = Dmarc()
     authorities: tuple[str, ...] = ()
     """More certification authorities that vouch for others' servers: base64 of DER."""
@@ -253,14 +220,24 @@ class Instance:
         return self.domains[0].name
 
     @property
+    def has_mailboxes(self) -> bool:
+        """Whether mail is delivered here; else it goes on to other servers."""
+        return self.database is not None
+
+    @property
+    def database_elsewhere(self) -> Database | None:
+        """The database, where it is another machine's."""
+        return self.database if self.database and self.database.host else None
+
+    @property
     def ipv4(self) -> tuple[str, ...]:
         """Public IPv4 addresses."""
-        return _of_version(self.addresses, 4)
+        return of_version(self.addresses, 4)
 
     @property
     def ipv6(self) -> tuple[str, ...]:
         """Public IPv6 addresses."""
-        return _of_version(self.addresses, 6)
+        return of_version(self.addresses, 6)
 
     @property
     def authorities_pem(self) -> tuple[str, ...]:
@@ -313,7 +290,3 @@ class Instance:
                 if address not in taken
             ),
         )
-
-
-def _of_version(addresses: tuple[str, ...], version: int) -> tuple[str, ...]:
-    return tuple(item for item in addresses if ipaddress.ip_address(item).version == version)

@@ -19,6 +19,7 @@ from postolka.instance import (
     parse_bans,
     parse_exceptions,
     parse_filters,
+    parse_resolver,
     parse_transport,
 )
 from postolka.instance.node import Node, shown
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _MAX_SERIAL = (1 << 63) - 1
 _MAX_QUOTA_MIB = 1 << 30
-_BYTE, _SHORT = 255, 65535
+_SHORT = 65535
 
 
 def parse(data: bytes, *, where: str = "instance data") -> model.Instance:
@@ -66,15 +67,16 @@ def _instance(node: Node) -> model.Instance | None:
             "admin": _admin,
             "domains": _domains,
             "tls": _tls,
-            "database": _database,
         },
         {
             "serial": _whole(1, _MAX_SERIAL),
+            "database": _database,
+            "clients": _texts(grammar.client_network),
             "addresses": _texts(grammar.address),
             "accounts": lambda child: _list(child, _account),
             "aliases": lambda child: _list(child, _alias),
             "acme": parse_authority.acme,
-            "dns": _dns,
+            "dns": parse_resolver.dns,
             "dmarc": _dmarc,
             "bans": parse_bans.parse,
             "authorities": _texts(grammar.certificate),
@@ -90,6 +92,7 @@ def _instance(node: Node) -> model.Instance | None:
     if found is not None:
         _check_addresses(found, node)
         _check_ways_out(found, node)
+        _check_ways_in(found, node)
         if not node.problems:
             parse_authority.check(found, node)
     return found
@@ -205,41 +208,8 @@ def _alias(node: Node) -> model.Alias | None:
     return _record(node, model.Alias, {"address": _text(grammar.mailbox), "targets": targets})
 
 
-def _dns(node: Node) -> model.Dns | None:
-    return _record(
-        node,
-        model.Dns,
-        # An own root without its anchor would make every answer bogus, and the reverse too.
-        {
-            "root_hints": lambda child: _list(child, _root_server),
-            "trust_anchors": lambda child: _list(child, _trust_anchor),
-        },
-    )
-
-
 def _dmarc(node: Node) -> model.Dmarc | None:
     return _record(node, model.Dmarc, {"trusted_forwarders": _texts(grammar.forwarder)})
-
-
-def _root_server(node: Node) -> model.RootServer | None:
-    return _record(
-        node,
-        model.RootServer,
-        {"name": _text(grammar.dns_name), "addresses": _texts(grammar.address)},
-    )
-
-
-def _trust_anchor(node: Node) -> model.TrustAnchor | None:
-    return _record(
-        node,
-        model.TrustAnchor,
-        {
-            "key_tag": _whole(0, _SHORT),
-            "algorithm": _whole(1, _BYTE),
-            "digest_type": _whole(1, _BYTE),
-            "digest": _text(grammar.digest),
-        },
-    )
 
 
 def _check_addresses(instance: model.Instance, node: Node) -> None:
@@ -264,9 +234,6 @@ def _check_addresses(instance: model.Instance, node: Node) -> None:
 def _check_ways_out(instance: model.Instance, node: Node) -> None:
     """Check that mail to one domain goes one way."""
     domains = {domain.name for domain in instance.domains}
-    for relay in instance.relays:
-        for name in domains & set(relay.destinations):
-            node.below("relays").complain(f"{shown(name)} is a domain of this server")
     relayed = {name for relay in instance.relays for name in relay.destinations}
     for item in instance.exceptions.transports:
         if item.domain in domains | relayed:
@@ -281,3 +248,21 @@ def _check_ways_out(instance: model.Instance, node: Node) -> None:
     for host in (host for host, wanted in found.items() if len(wanted) > 1):
         place = node.below("exceptions").below("tls")
         place.complain(f"all domains whose mail goes to {shown(host)} need the same level")
+
+
+def _check_ways_in(instance: model.Instance, node: Node) -> None:
+    """Check that each domain's mail ends in mailboxes here, or goes on to another server."""
+    relayed = {name for relay in instance.relays for name in relay.destinations}
+    domains = [domain.name for domain in instance.domains]
+    if node.below("database").value is not None:
+        for name in (name for name in domains if name in relayed):
+            node.below("relays").complain(f"{shown(name)} is a domain with mailboxes here")
+        if instance.clients:
+            node.below("clients").complain("where there are mailboxes, who sends logs in")
+        return
+    for name in (name for name in domains if name not in relayed):
+        text = f"is missing; without mailboxes a relay has to have {shown(name)} as a destination"
+        node.below("database").complain(text)
+    for name in ("accounts", "aliases"):
+        if getattr(instance, name):
+            node.below(name).complain("there are no mailboxes without database")

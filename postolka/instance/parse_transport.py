@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_WEIGHT = 100
 _SUBMISSIONS = 465
-_RELAY_PORTS = (25, _SUBMISSIONS, 587)
+RELAY_PORTS = (25, _SUBMISSIONS, 587)
 
 
 def postscreen(node: Node) -> transport.Postscreen | None:
@@ -58,7 +58,7 @@ def _relay(node: Node) -> transport.Relay | None:
     found = record(
         node,
         transport.Relay,
-        {"host": text(grammar.dns_name)},
+        {"host": text(grammar.host_or_address)},
         {
             "port": _relay_port,
             "tls": lambda child: child.choice("secure", "encrypt", "dane-only", "may"),
@@ -72,6 +72,8 @@ def _relay(node: Node) -> transport.Relay | None:
         return None
     if bool(found.user) != bool(found.password):
         node.complain("user and password belong together")
+    if found.tls in ("secure", "dane-only") and found.host and not found.has_name:
+        node.complain(f"tls: {found.tls} needs the host's name, not its address")
     if found.tls == "may" and (found.user or found.port == _SUBMISSIONS):
         node.complain("tls: may would show the password, or fits no implicit TLS")
     return found
@@ -79,6 +81,6 @@ def _relay(node: Node) -> transport.Relay | None:
 
 def _relay_port(node: Node) -> int:
     found = node.whole(1, 65535)
-    if found not in _RELAY_PORTS:
-        node.complain(f"must be one of {_RELAY_PORTS}")
+    if found not in RELAY_PORTS:
+        node.complain(f"must be one of {RELAY_PORTS}")
     return found

@@ -46,8 +46,13 @@ def render(
 ) -> dict[str, bytes]:
     """Return the content of each instance file by its absolute path, with what holds at present.
 
-    Raises ProblemsError that names every template that can't be rendered.
+    Raises ProblemsError that names every template that can't be rendered, and for an instance that
+    is for another kind of image.
     """
+    if instance.has_mailboxes != house["settings"]["base"]["mailboxes"]:
+        has = "no mailboxes" if instance.has_mailboxes else "mailboxes, which need one"
+        hint = "postolka build --profile relay makes an image without"
+        raise ProblemsError("database", [Problem("database", f"the image has {has}")], hint=hint)
     engine = environment(jinja2.FileSystemLoader(templates))
     now = replace(instance, exceptions=instance.exceptions.on(present.today))
     names = context(now, house=house, machine=machine, is_certified=present.is_certified)

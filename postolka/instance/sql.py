@@ -97,10 +97,15 @@ def transaction(*statements: str) -> str:
 
 
 class Server:
-    """The database that the instance has: its own by the socket as root, or another by TLS."""
+    """The database that the instance has: its own by the socket as root, or another by TLS.
+
+    Raises PostolkaError where it has none.
+    """
 
     def __init__(self, paths: Paths, instance: Instance) -> None:
         database = instance.database
+        if database is None:
+            raise PostolkaError("database", "there is none: this server has no mailboxes")
         self._environment = dict(os.environ)
         self._argv = ["mariadb", "--no-defaults"]
         if database.host:

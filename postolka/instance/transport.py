@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from postolka.instance import grammar
+
 if TYPE_CHECKING:
     from postolka.instance.secret import Secret
 
@@ -43,9 +45,10 @@ class Postscreen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """A server that outgoing mail is given to, instead of to its destination's own."""
+    """A server that mail is given to, instead of to its destination's own."""
 
     host: str
+    """Its name or address."""
     port: int = 587
     """465 is TLS from the first byte (RFC 8314), 25 and 587 STARTTLS."""
     tls: Tls = "secure"
@@ -62,7 +65,12 @@ class Relay:
     @property
     def nexthop(self) -> str:
         """The host as Postfix's maps name it: its own addresses count, not its MX records."""
-        return f"[{self.host}]:{self.port}"
+        return f"[{'ipv6:' if ':' in self.host else ''}{self.host}]:{self.port}"
+
+    @property
+    def has_name(self) -> bool:
+        """Whether the host is given by its name, which a certificate may have."""
+        return not grammar.dns_name(self.host)
 
     @property
     def transport(self) -> str:

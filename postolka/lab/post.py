@@ -53,14 +53,29 @@ def send(lab: Lab, sender: str, recipients: Sequence[str], message: bytes) -> No
 
 
 @contextlib.contextmanager
-def stranger(lab: Lab, server: str, *, number: int = 0, helo: str = "") -> Iterator[smtplib.SMTP]:
-    """Connect to `server` (an address) on port 25 from the address of a stranger, greeted.
+def inside(lab: Lab, server: str) -> Iterator[smtplib.SMTP]:
+    """Connect to `server` (an address) on port 587 from the sink's host, greeted, without TLS yet.
+
+    The sink is where the mail of a server without mailboxes goes on to, and its client.
+    Raises smtplib.SMTPException or OSError as the server acts.
+    """
+    source = world.SINK.ipv6 if ":" in server else world.SINK.ipv4
+    with _client(lab.strangers, server, source, sink.NAME, port=sink.SUBMISSION) as client:
+        client.ehlo()
+        yield client
+
+
+@contextlib.contextmanager
+def stranger(
+    lab: Lab, server: str, *, number: int = 0, helo: str = "", port: int = _SMTP
+) -> Iterator[smtplib.SMTP]:
+    """Connect to `server` (an address), on port 25, from the address of a stranger, greeted.
 
     Nothing is said yet but EHLO. Raises smtplib.SMTPException or OSError as the server acts.
     """
     host = world.stranger(number)
     source = host.ipv6 if ":" in server else host.ipv4
-    with _client(lab.strangers, server, source, helo or "stranger.example") as client:
+    with _client(lab.strangers, server, source, helo or "stranger.example", port=port) as client:
         client.ehlo()
         yield client
 
@@ -146,10 +161,10 @@ class _Client(smtplib.SMTP):
 
 @contextlib.contextmanager
 def _client(
-    where: int, server: str, source: str | None, helo: str = "localhost"
+    where: int, server: str, source: str | None, helo: str = "localhost", *, port: int = _SMTP
 ) -> Iterator[smtplib.SMTP]:
     with _Client(where, source, helo) as client:
-        client.connect(server, _SMTP)
+        client.connect(server, port)
         yield client
 
 

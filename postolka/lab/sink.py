@@ -1,4 +1,4 @@
-"""A mail server that takes everything for everybody and keeps it, byte for byte.
+"""A mail server that takes everything, for everybody but nobody-…, and keeps it, byte for byte.
 
 On 465 and 587 it is a relay host: it takes mail after a login only. TLS by a key of its own is
 there on every port, on 25 for who wants it. Its web server has MTA-STS policies.
@@ -31,6 +31,8 @@ USER, PASSWORD = "relay-user", "relay-Pass$word#1"
 SPKI = "spki"
 _MAX_LINE_BYTES = 1 << 20
 _MAX_MESSAGE_BYTES = 200 << 20
+#: How addresses begin that it doesn't know.
+UNKNOWN = "nobody-"
 _EXTENSIONS = ("PIPELINING", f"SIZE {_MAX_MESSAGE_BYTES}", "8BITMIME", "SMTPUTF8")
 _PATH = re.compile(rb"^(?:MAIL FROM|RCPT TO):\s*<([^>]*)>", re.IGNORECASE)
 
@@ -104,8 +106,7 @@ class Sink:
             envelope.sender, envelope.recipients, envelope.is_open = address, [], True
             await _say(writer, "250 2.1.0 Ok")
         elif verb == b"RCPT" and path and envelope.is_open:
-            envelope.recipients.append(address)
-            await _say(writer, "250 2.1.5 Ok")
+            await _say(writer, _named(envelope, address))
         elif verb == b"DATA" and envelope.recipients:
             await _say(writer, "354 Go ahead")
             message = await _message(reader)
@@ -129,6 +130,14 @@ class Sink:
         (new / "message").write_bytes(message)
         (new / "envelope.json").write_text(json.dumps(asdict(envelope)), encoding="utf-8")
         new.rename(self.directory / name)
+
+
+def _named(envelope: Envelope, address: str) -> str:
+    """Note a recipient; return the answer."""
+    if address.startswith(UNKNOWN):
+        return "550 5.1.1 Unknown"
+    envelope.recipients.append(address)
+    return "250 2.1.5 Ok"
 
 
 def _extensions(envelope: Envelope) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
-from pyinfra_deploys.room import Egress, Reader, State, Unit
+from pyinfra_deploys.room import State, Unit
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -18,10 +18,8 @@ PACKAGES = (
     "python3-yaml",
 )
 _IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import postolka.instance.agent"
-EGRESS = (Egress(user="root", protocol="tcp", port="database", why="a database elsewhere"),)
 UNITS = (
     Unit(name="postolka-instance.service", needs_instance=False),
-    Unit(name="postolka-database.service"),
     Unit(name="postolka-exceptions.timer"),
     Unit(name="postolka-ready.service", needs_instance=False),
 )
@@ -36,10 +34,6 @@ CHECKS = (
 #: Read at boot: postolka.instance.paths.
 _HOUSE = "/usr/share/postolka/house.json"
 _CODE = ("postolka/__init__.py", "postolka/errors.py", "postolka/instance/**/*.py")
-READERS = (
-    # New accounts and passwords; it also creates what new data name.
-    Reader(unit="postolka-database.service", files=("/etc/mysql/postolka-grants.sql",)),
-)
 
 
 @deploy("Agent")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "amavisd-new",
-    "libdbd-mariadb-perl",  # which domains are ours
     # What archives are opened with, beside perl's own zip, tar and gzip.
     "7zip",
     "cabextract",
@@ -41,7 +40,15 @@ UNITS = (
     Unit(name="amavis.service"),
 )
 # SpamAssassin, which amavis runs as a library, asks the DNS on loopback: no flow of its own.
-EGRESS = (Egress(user="amavis", protocol="tcp", port="database", why="a database elsewhere"),)
+EGRESS = (
+    Egress(
+        user="amavis",
+        protocol="tcp",
+        port="database",
+        why="a database elsewhere",
+        setting="base.mailboxes",
+    ),
+)
 #: The quarantine and what Bayes has learnt; not the mails that are being looked at.
 STATE = (State(path="/var/lib/amavis", kind="precious", excludes=("tmp/*", "db/*")),)
 FILES = {

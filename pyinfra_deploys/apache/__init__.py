@@ -1,7 +1,8 @@
 """Apache: what mail clients, other servers and people ask the server by HTTP.
 
-How to set up a client, for programs and for people; the MTA-STS policy of every domain; the answers
-to a certificate authority, which alone are served without TLS. All else is refused.
+Its own are the MTA-STS policy of every domain, and the answers to a certificate authority, which
+alone are served without TLS. Other rooms have pages at the server's name (/etc/apache2/host.d). All
+else is refused.
 """
 
 from __future__ import annotations
@@ -10,30 +11,18 @@ from typing import TYPE_CHECKING
 
 from postolka.instance import mtasts
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Port, Reader, Unit, complaints, plain
+from pyinfra_deploys.room import Attributes, Host, Port, Reader, Unit, complaints, plain
 from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
 PACKAGES = ("apache2",)
-_DOMAIN_HOSTS = (mtasts.HOST, "autoconfig", "autodiscover")
-PORTS = (
-    Port(number=80, name="http"),
-    Port(number=443, name="https", tls="implicit", domain_hosts=_DOMAIN_HOSTS),
-)
+PORTS = (Port(number=80, name="http"), Port(number=443, name="https", tls="implicit"))
+HOSTS = (Host(label=mtasts.HOST, port=443),)
 UNITS = (Unit(name="apache2.service"),)
 _PUBLIC = "/etc/apache2/public"
-FILES = {
-    f"{_PUBLIC}/{name}": Attributes(mode="0644")
-    for name in (
-        "autodiscover.xml",
-        "config-v1.1.xml",
-        "index.html",
-        "mail.mobileconfig",
-        "mta-sts.txt",
-    )
-}
+FILES = {f"{_PUBLIC}/mta-sts.txt": Attributes(mode="0644")}
 READERS = (
     Reader(unit="apache2.service", files=("/etc/apache2/sites.conf", "/run/postolka/tls")),
     Reader(unit="", files=(_PUBLIC,)),

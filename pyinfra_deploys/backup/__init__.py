@@ -19,7 +19,13 @@ PACKAGES = ("restic",)
 USERS = (User(name="restic", id=176, home="/var/lib/postolka-backup"),)
 EGRESS = (
     Egress(user="restic", protocol="tcp", port="backup", why="where backups go"),
-    Egress(user="restic", protocol="tcp", port="database", why="a database elsewhere"),
+    Egress(
+        user="restic",
+        protocol="tcp",
+        port="database",
+        why="a database elsewhere",
+        setting="base.mailboxes",
+    ),
 )
 UNITS = (Unit(name="postolka-backup.timer"),)
 STATE = (

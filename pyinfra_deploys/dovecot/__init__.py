@@ -11,6 +11,7 @@ from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
+SETTING = "base.mailboxes"
 PACKAGES = (
     "dovecot-imapd",
     "dovecot-lmtpd",
@@ -30,7 +31,15 @@ PORTS = (
     Port(number=993, name="imaps", tls="implicit", setting="dovecot.imaps"),
     Port(number=4190, name="sieve", tls="starttls", setting="dovecot.managesieve"),
 )
-EGRESS = (Egress(user="dovecot", protocol="tcp", port="database", why="a database elsewhere"),)
+EGRESS = (
+    Egress(
+        user="dovecot",
+        protocol="tcp",
+        port="database",
+        why="a database elsewhere",
+        setting=SETTING,
+    ),
+)
 UNITS = (Unit(name="dovecot.service"), Unit(name="postolka-deleted-mail.timer"))
 STATE = (
     State(

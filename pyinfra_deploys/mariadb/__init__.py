@@ -10,25 +10,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
 from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
+SETTING = "base.mailboxes"
 PACKAGES = ("mariadb-client", "mariadb-server-core")
+#: The agent brings the tables, the accounts and what the data seed, also into a database elsewhere.
+_DATABASE = "postolka-database.service"
 USERS = (User(name="mysql", id=120, comment="MariaDB Server"),)
+EGRESS = (
+    Egress(
+        user="root",
+        protocol="tcp",
+        port="database",
+        why="a database elsewhere",
+        setting=SETTING,
+    ),
+)
 # Without instance data too: on a socket it is nobody's open door, and its first start, one of the
 # slowest steps of a first boot, runs beside cloud-init.
 UNITS = (
     Unit(name="mariadb-init.service", needs_instance=False),
     Unit(name="mariadb.service", needs_instance=False),
+    Unit(name=_DATABASE),
 )
 STATE = (State(path="/var/lib/mysql", kind="precious", restore="dump"),)
 FILES = {"/usr/lib/postolka/mariadb-tc-log": Attributes(mode="0755")}
 CHECKS = (
     # Verbose help is written after the whole configuration is read; an unknown option is an error.
     ("/usr/sbin/mariadbd", "--user=mysql", "--verbose", "--help"),
+)
+READERS = (
+    # New accounts and passwords; it also creates what new data name.
+    Reader(unit=_DATABASE, files=("/etc/mysql/postolka-grants.sql",)),
 )
 EFFECTIVE = (("my_print_defaults", "--mysqld"),)
 SANDBOX = (Sandbox(unit="mariadb.service", writes=("/var/lib/mysql",), families=("UNIX",)),)

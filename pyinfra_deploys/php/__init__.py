@@ -17,6 +17,7 @@ from pyinfra_deploys.sandbox import Sandbox
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
+SETTING = "base.mailboxes"
 # php8.4-fpm by name, or libapache2-mod-php would come in to satisfy the dependency.
 PACKAGES = ("php8.4-cli", "php8.4-fpm", "php8.4-mysql")
 #: Files of sessions are in the applications' own directories, where PHP itself ends them.

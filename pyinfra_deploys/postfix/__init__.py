@@ -1,6 +1,8 @@
 """Postfix, the MTA: mail in on 25, submission on 587 and 465, mail out.
 
-Domains, mailboxes and aliases come from PostfixAdmin's tables; who may log in is Dovecot's to say.
+Domains, mailboxes and aliases come from PostfixAdmin's tables (room postfixadmin); who may log in
+is Dovecot's to say. On a server without mailboxes the instance's data have the domains, the servers
+that their mail goes on to, and who may submit.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ PACKAGES = (
     "libsasl2-modules",  # the login at a relay host
     "postfix",
     "postfix-lmdb",
-    "postfix-mysql",
 )
 #: No main.cf of the package's making, which would hold the build machine's name.
 DEBCONF = ("postfix postfix/main_mailer_type select No configuration",)
@@ -36,7 +37,13 @@ PORTS = (
 EGRESS = (
     Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),
     Egress(user="postfix", protocol="tcp", port="relay", why="mail to relay hosts"),
-    Egress(user="postfix", protocol="tcp", port="database", why="a database elsewhere"),
+    Egress(
+        user="postfix",
+        protocol="tcp",
+        port="database",
+        why="a database elsewhere",
+        setting="base.mailboxes",
+    ),
 )
 UNITS = (Unit(name="postfix.service"),)
 STATE = (
@@ -45,24 +52,18 @@ STATE = (
     State(path="/var/lib/postfix", kind="rebuildable"),
 )
 _PLAIN = Attributes(mode="0644")
-# proxymap(8) and postscreen(8) read these as the user postfix.
+# postscreen(8) reads it as the user postfix.
 _SECRET = Attributes(mode="0640", group="postfix")
 FILES = {
     "/etc/mailname": _PLAIN,
     "/etc/postfix/client_access.cidr": _PLAIN,
+    "/etc/postfix/clients.cidr": _PLAIN,
     "/etc/postfix/dnsbl_reply": _SECRET,
     "/etc/postfix/header_checks": _PLAIN,
     "/etc/postfix/main.cf": _PLAIN,
     "/etc/postfix/postscreen_access.cidr": _PLAIN,
     "/etc/postfix/sender_access": _PLAIN,
     "/etc/postfix/sender_transport": _PLAIN,
-    "/etc/postfix/sql/alias_domains.cf": _SECRET,
-    "/etc/postfix/sql/aliases.cf": _SECRET,
-    "/etc/postfix/sql/domains.cf": _SECRET,
-    "/etc/postfix/sql/mailboxes.cf": _SECRET,
-    "/etc/postfix/sql/own_senders.cf": _SECRET,
-    "/etc/postfix/sql/sender_alias_domains.cf": _SECRET,
-    "/etc/postfix/sql/senders.cf": _SECRET,
     "/etc/postfix/tls_policy": _PLAIN,
     "/etc/postfix/transport": _PLAIN,
 }

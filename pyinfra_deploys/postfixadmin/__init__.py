@@ -16,7 +16,13 @@ from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
-PACKAGES = ("postfixadmin",)
+SETTING = "base.mailboxes"
+PACKAGES = (
+    "postfixadmin",
+    # By these Postfix and amavis read its tables.
+    "libdbd-mariadb-perl",
+    "postfix-mysql",
+)
 # The agent and the script make the database and the configuration; dbconfig-common would ask for a
 # running server, fail without one, and leave a password of its own in /etc.
 DEBCONF = ("postfixadmin postfixadmin/dbconfig-install boolean false",)
@@ -38,6 +44,19 @@ _CONFIGURATION = "/etc/postfixadmin/config.local.php"
 FILES = {
     # It holds the database's password, and PHP reads it as its own user.
     _CONFIGURATION: Attributes(mode="0640", group="postfixadmin"),
+    # What Postfix asks them; proxymap(8) reads these as the user postfix.
+    **{
+        f"/etc/postfix/sql/{name}.cf": Attributes(mode="0640", group="postfix")
+        for name in (
+            "alias_domains",
+            "aliases",
+            "domains",
+            "mailboxes",
+            "own_senders",
+            "sender_alias_domains",
+            "senders",
+        )
+    },
 }
 READERS = (Reader(unit=_SERVICE, files=("/etc/postfixadmin",)),)
 CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-postfixadmin.conf"),)

@@ -16,6 +16,7 @@ from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
+SETTING = "base.mailboxes"
 USERS = (User(name="ratelimit", id=172),)
 UNITS = (Unit(name="postolka-ratelimit.service", setting="ratelimit.enabled"),)
 SANDBOX = (

@@ -17,6 +17,7 @@ from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
 
+SETTING = "base.mailboxes"
 PACKAGES = (
     "php8.4-intl",
     "php8.4-xml",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, build, container, identity, mailclient
+from postolka import acceptance, build, container, example, identity, listening, mailclient
 from postolka.instance import document, editing, firewall
 from postolka.lab import client, world
 from pyinfra_deploys import server
@@ -124,7 +124,18 @@ def new_instance(
         addresses=addresses,
         acme=acme,
     )
-    made = identity.make(request, serial=editing.new_serial(), ports=server.ports(Settings()))
+    return _written(directory, request)
+
+
+def new_relay(directory: Path, domain: str) -> Instance:
+    """Write the same for a server whose mail goes on to the lab's sink, which sends by it."""
+    request = identity.Request(domain=domain, hostname=f"mail.{domain}")
+    return _written(directory, example.without_mailboxes(request))
+
+
+def _written(directory: Path, request: identity.Request) -> Instance:
+    ports = listening.ports(has_mailboxes=not request.next_hop)
+    made = identity.make(request, serial=editing.new_serial(), ports=ports)
     identity.write(made, directory)
     instance = Instance(directory=directory)
     lists = list(world.stranger(senders.LISTS.number).addresses)

@@ -36,7 +36,8 @@ def test_example_is_served_as_a_demo_serves_it(tmp_path: Path) -> None:
         memory_mib=1024,
         lab=f"acceptance-{os.getpid()}",
     )
-    with example.running(request, print) as (_, found):
+    with example.running(request, print) as (machine, lab):
+        found = acceptance.subject(machine, lab, tmp_path / "example")
         acceptance.run(found, lambda _promise, _seen: None)
 
 

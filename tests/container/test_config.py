@@ -48,7 +48,9 @@ def test_secret_in_the_output_is_masked(machine: Machine, instance: Instance) ->
     """The database's password shows only masked in Dovecot's."""
     shown = ssh(machine, "sudo postolka-instance config dovecot")
     assert "mysql" in shown
-    assert json.dumps(str(parse(instance.user_data).database.dovecot))[1:-1] not in shown
+    database = parse(instance.user_data).database
+    assert database
+    assert json.dumps(str(database.dovecot))[1:-1] not in shown
 
 
 def test_only_root_sees_it(machine: Machine) -> None:

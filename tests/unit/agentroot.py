@@ -106,7 +106,7 @@ def make(root: Path) -> Paths:
     (root / "etc/postfix/link").symlink_to("master.cf")
     house = {
         "format": 1,
-        "settings": {"base": {"x": 5}},
+        "settings": {"base": {"mailboxes": True, "x": 5}},
         "units": [
             {"name": name, "needs_instance": True}
             for name in ("postfix.service", "named.service", "postolka-database.service")

@@ -25,6 +25,7 @@ from postolka.instance.model import (
 from postolka.instance.render import context
 from postolka.instance.secret import Secret
 from postolka.instance.templates import attributes, environment
+from postolka.instance.transport import Relay
 from pyinfra_deploys import room as rooms
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).parent / "golden"
 _KEY = Secret("MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f")
 
+DATABASE = Database(
+    postfix=Secret("postfix-password"),
+    dovecot=Secret("dovecot-password"),
+    dovecot_quota=Secret("dovecot-quota-password"),
+    postfixadmin=Secret("postfixadmin-password"),
+    amavis=Secret("amavis-password"),
+    roundcube=Secret("roundcube-password"),
+)
 #: An instance whose texts are the same in every run. Its keys are made of the bytes 0 to 31.
 EXAMPLE = Instance(
     serial=1,
@@ -59,21 +68,28 @@ EXAMPLE = Instance(
         ),
     ),
     tls=Tls(key=_KEY, next_key=_KEY),
-    database=Database(
-        postfix=Secret("postfix-password"),
-        dovecot=Secret("dovecot-password"),
-        dovecot_quota=Secret("dovecot-quota-password"),
-        postfixadmin=Secret("postfixadmin-password"),
-        amavis=Secret("amavis-password"),
-        roundcube=Secret("roundcube-password"),
-    ),
+    database=DATABASE,
     accounts=(Account(address="alice@example.test", password_hash=Secret("$6$salt$hash")),),
 )
 
 #: The same with its database on another machine.
 ELSEWHERE = replace(
-    EXAMPLE, database=replace(EXAMPLE.database, host="db.example.test", ca_certificate="MIIB")
+    EXAMPLE, database=replace(DATABASE, host="db.example.test", ca_certificate="MIIB")
 )
+
+#: A server without mailboxes: one domain's mail goes on by a name, the other's by an address.
+RELAY = replace(
+    EXAMPLE,
+    database=None,
+    accounts=(),
+    clients=("198.51.100.0/28", "2001:db8:5::/64"),
+    relays=(
+        Relay(host="inside.example.test", tls="encrypt", port=25, destinations=("example.test",)),
+        Relay(host="198.51.100.9", tls="may", port=25, destinations=("example.net",)),
+    ),
+)
+#: The settings of its image.
+WITHOUT_MAILBOXES = replace(Settings(), base=replace(Settings().base, mailboxes=False))
 
 
 def baked(module: ModuleType, settings: Settings | None = None) -> dict[str, bytes]:
@@ -92,8 +108,9 @@ def rendered(
 
 
 def all_rendered(instance: Instance) -> dict[str, str]:
-    """Return the files that every room has rendered at boot, by path."""
-    return _rendered(server.all_rooms(), instance, Settings())
+    """Return the files that every room has rendered at boot, by path, in an image that fits."""
+    settings = Settings() if instance.has_mailboxes else WITHOUT_MAILBOXES
+    return _rendered(server.present(settings), instance, settings)
 
 
 def _rendered(found: Iterable[Room], instance: Instance, settings: Settings) -> dict[str, str]:

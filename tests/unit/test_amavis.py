@@ -59,7 +59,7 @@ def test_banned_files_are_a_setting() -> None:
 def test_password_is_for_amavis_alone() -> None:
     """The daemon runs as that user, and refuses a configuration that its user may write."""
     text = golden.rendered(amavis)[_USER]
-    assert golden.EXAMPLE.database.amavis in text
+    assert golden.DATABASE.amavis in text
     owner = amavis.FILES[_USER]
     assert (owner.mode, owner.user, owner.group) == ("0640", "root", "amavis")
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pyinfra_deploys import apache
+from pyinfra_deploys import apache, autodiscover
 from pyinfra_deploys.sections import DovecotSettings, PostfixSettings
 from pyinfra_deploys.settings import Settings
 from tests.unit import golden
@@ -23,15 +23,15 @@ def test_configuration_is_golden() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "sites.conf",
-        *(f"public/{name}" for name in ("autodiscover.xml", "config-v1.1.xml", "index.html")),
-    ],
-)
-def test_what_an_instance_has_is_golden(path: str) -> None:
-    golden.check("apache", f"/etc/apache2/{path}", golden.rendered(apache)[f"/etc/apache2/{path}"])
+def test_what_an_instance_has_is_golden() -> None:
+    path = "/etc/apache2/sites.conf"
+    golden.check("apache", path, golden.rendered(apache)[path])
+
+
+@pytest.mark.parametrize("name", ["autodiscover.xml", "config-v1.1.xml", "index.html"])
+def test_what_clients_find_is_golden(name: str) -> None:
+    path = f"{_PUBLIC}/{name}"
+    golden.check("autodiscover", path, golden.rendered(autodiscover)[path])
 
 
 def test_policy_is_what_the_dns_announces() -> None:
@@ -49,7 +49,7 @@ def test_port_that_is_off_is_told_to_nobody() -> None:
         dovecot=replace(DovecotSettings(), imaps=False),
         postfix=replace(PostfixSettings(), submissions=False),
     )
-    files = golden.rendered(apache, settings=settings)
+    files = golden.rendered(autodiscover, settings=settings)
     # As Apache serves it: with the domain's name put in.
     text = re.sub("<!--#echo[^>]*-->", "example.test", files[f"{_PUBLIC}/config-v1.1.xml"])
     servers = ET.fromstring(text)  # noqa: S314 - our own text
@@ -65,7 +65,7 @@ def test_port_that_is_off_is_told_to_nobody() -> None:
 
 
 def test_profile_prefers_tls_from_the_first_byte() -> None:
-    account = _account(golden.rendered(apache))
+    account = _account(golden.rendered(autodiscover))
     assert account["IncomingMailServerHostName"] == "mail.example.test"
     assert account["IncomingMailServerPortNumber"] == 993
     assert account["IncomingMailServerUseSSL"] is True

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from postolka.instance.model import Dns, RootServer, TrustAnchor
+from postolka.instance.resolver import Dns, RootServer, TrustAnchor
 from pyinfra_deploys import bind
 from tests.unit import golden
 

@@ -54,6 +54,17 @@ def test_good_data_configure_the_machine(paths: Paths) -> None:
     assert json.loads(paths.report.read_text())["hostname"] == "mail.example.test"
 
 
+def test_data_for_another_kind_of_image_are_refused(paths: Paths) -> None:
+    """Those of a server without mailboxes, in an image that has them."""
+    relay = {"host": "inside.test", "port": 25, "destinations": ["example.test"]}
+    offer(paths, changed(database=None, accounts=None, relays=[relay]))
+    report = agent.boot(paths, Recorder())
+    assert report.data == "refused"
+    (problem,) = report.problems
+    assert str(problem) == "database: the image has mailboxes, which need one"
+    assert not paths.configured.exists()
+
+
 def test_database_elsewhere_is_noted_and_let_through(paths: Paths) -> None:
     """Its port for the firewall, its authority for the daemons, and a note for the local one."""
     values = instances.data()

@@ -10,8 +10,8 @@ import pytest
 
 from postolka.instance import database
 from postolka.instance.model import Alias
-from pyinfra_deploys import amavis, dovecot, mariadb, postfix
-from tests.unit.golden import EXAMPLE, check, rendered
+from pyinfra_deploys import amavis, dovecot, mariadb, postfixadmin
+from tests.unit.golden import DATABASE, EXAMPLE, check, rendered
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -22,10 +22,10 @@ def _readable(sql: str) -> str:
     return re.sub(r"_ascii X'([0-9a-f]*)'", lambda m: repr(bytes.fromhex(m[1]).decode()), sql)
 
 
-@pytest.mark.parametrize("room", [amavis, dovecot, postfix], ids=lambda room: room.__name__)
+@pytest.mark.parametrize("room", [amavis, dovecot, postfixadmin], ids=lambda room: room.__name__)
 def test_no_daemon_asks_the_local_database_then(room: ModuleType) -> None:
     """With a host in the data each connection goes there, by TLS that its authority vouches for."""
-    database_ = replace(EXAMPLE.database, host="db.test", port=3316, ca_certificate="AAAA")
+    database_ = replace(DATABASE, host="db.test", port=3316, ca_certificate="AAAA")
     local = rendered(room)
     elsewhere = rendered(room, replace(EXAMPLE, database=database_))
     connections = sum(text.count("mysqld.sock") for text in local.values())
@@ -38,7 +38,7 @@ def test_no_daemon_asks_the_local_database_then(room: ModuleType) -> None:
 
 def test_accounts_may_come_from_elsewhere_by_tls_only() -> None:
     """In the SQL that the administrator of the other machine's database runs."""
-    database_ = replace(EXAMPLE.database, host="db.test", ca_certificate="AAAA")
+    database_ = replace(DATABASE, host="db.test", ca_certificate="AAAA")
     text = rendered(mariadb, replace(EXAMPLE, database=database_))["/etc/mysql/postolka-grants.sql"]
     assert "@'localhost'" not in text
     assert text.count("CREATE USER ") == text.count(" REQUIRE SSL ")

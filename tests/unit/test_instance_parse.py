@@ -202,7 +202,9 @@ def test_database_elsewhere_is_vouched_for(field: str) -> None:
     values = instances.data()
     good = {"host": "db.example.test", "ca_certificate": instances.certificate()}
     values["database"] |= good
-    assert parse(instances.dumped(values)).database.address == "db.example.test:3306"
+    found = parse(instances.dumped(values)).database_elsewhere
+    assert found
+    assert found.address == "db.example.test:3306"
     del values["database"][field]
     assert set(problems(values)) == {"database"}
 

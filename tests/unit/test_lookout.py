@@ -50,6 +50,7 @@ def test_facts_hold_no_secret() -> None:
     text = json.dumps(made.as_data())
     assert facts.load(json.loads(text)) == made
     instance = parse.parse(instances.yaml_data())
+    assert instance.database
     secrets = [instance.tls.key, instance.tls.next_key, instance.database.postfix]
     secrets += [key.private_key for domain in instance.domains for key in domain.dkim]
     assert not any(str(secret) in text for secret in secrets)

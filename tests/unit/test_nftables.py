@@ -140,7 +140,7 @@ def test_connections_are_limited_as_set() -> None:
 def test_instance_opens_what_its_data_name() -> None:
     """The ports of relay hosts and of a database elsewhere; none where there are none."""
     assert "add element" not in golden.rendered(nftables)[_FLOWS]
-    database = replace(golden.EXAMPLE.database, host="db.example.test", port=3316)
+    database = replace(golden.DATABASE, host="db.example.test", port=3316)
     relays = (Relay(host="a.example"), Relay(host="b.example", port=465))
     instance = replace(golden.EXAMPLE, database=database, relays=relays)
     text = golden.rendered(nftables, instance)[_FLOWS]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pyinfra_deploys import postfix
+from pyinfra_deploys import postfix, postfixadmin
 from pyinfra_deploys.room import ports, read
 from pyinfra_deploys.sections import OpendkimSettings, PostfixSettings
 from pyinfra_deploys.settings import Settings
@@ -48,21 +48,22 @@ def test_services_are_golden() -> None:
 def test_queries_are_golden(name: str) -> None:
     """Each lookup in SQL is the one that was read and tried."""
     path = f"/etc/postfix/sql/{name}.cf"
-    golden.check("postfix", path, golden.rendered(postfix)[path])
+    golden.check("postfixadmin", path, golden.rendered(postfixadmin)[path])
 
 
 def test_every_lookup_has_its_file() -> None:
     """main.cf names each SQL file that is rendered, and no other."""
-    files = golden.rendered(postfix)
+    files = golden.rendered(postfixadmin) | golden.rendered(postfix)
     named = set(re.findall(r"proxy:mysql:(\S+)", files[_MAIN]))
     assert named == {path for path in files if path.startswith("/etc/postfix/sql/")}
 
 
 def test_passwords_are_for_postfix_alone() -> None:
     """A file that holds the database's password can be read by root and postfix only."""
-    for path, text in golden.rendered(postfix).items():
-        if golden.EXAMPLE.database.postfix in text:
-            assert (postfix.FILES[path].mode, postfix.FILES[path].group) == ("0640", "postfix")
+    for path, text in golden.rendered(postfixadmin).items():
+        if golden.DATABASE.postfix in text:
+            found = postfixadmin.FILES[path]
+            assert (found.mode, found.group) == ("0640", "postfix")
 
 
 def test_logins_are_offered_on_submission_only() -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, build, derivation, home
+from postolka import build, derivation, example, home
 from pyinfra_deploys import settings
-from tests.container.conftest import new_instance
+from tests.container.conftest import new_instance, new_relay
 from tests.vm import denials
 from tests.vm.conftest import ask, await_state, running
 
@@ -40,12 +40,12 @@ def test_profile_carries_mail(
     """In little memory; what its settings leave out isn't there."""
     built = build.realise(want="disk", progress=print, temporary_lock=True, profile=profile)
     assert built.id != boots.built.id
-    instance = new_instance(tmp_path / "files", domain=f"{profile}.test")
+    new = new_instance if built.has_mailboxes() else new_relay
+    instance = new(tmp_path / "files", f"{profile}.test")
     request = dataclasses.replace(boots, built=built).request(instance, profile, tmp_path / "state")
     with running(dataclasses.replace(request, memory_mib=_MEMORY_MIB)) as machine:
         assert await_state(machine).word == "ready"
-        subject = acceptance.subject(machine, boots.lab, instance.directory)
-        acceptance.run(subject, lambda _promise, _seen: None)
+        example.accept(built, machine, boots.lab, instance.directory, lambda *_: None)
         seen = ask(machine, _QUESTIONS)
     with capsys.disabled():
         sys.stdout.write(f"\n{profile}, {_MEMORY_MIB} MiB:\n{seen['memory']}\n")
@@ -53,3 +53,4 @@ def test_profile_carries_mail(
     assert (seen["failed"], seen["killed"]) == ("", "")
     chosen = settings.load(home.CHECKOUT / derivation.GROUP_DATA, profile)
     assert ("clamav-daemon" in seen["packages"].split()) == chosen.clamav.enabled
+    assert ("dovecot-core" in seen["packages"].split()) == chosen.base.mailboxes

@@ -87,8 +87,9 @@ def restore(paths: Paths, system: System, wanted: str) -> Restored:
     (paths.backup / "adopted").touch()
     outcome.clear(paths)
     said = _apply(paths, system, data, old)
-    _say("counting what mailboxes hold")
-    subprocess.run(["postolka-quota"], stdout=subprocess.DEVNULL, check=False)
+    if old.has_mailboxes:
+        _say("counting what mailboxes hold")
+        subprocess.run(["postolka-quota"], stdout=subprocess.DEVNULL, check=False)
     return Restored(snapshot=snapshot.name, mail=mail, database=database, data=said)
 
 
@@ -121,8 +122,10 @@ def _stop(system: System, units: list[str]) -> None:
 
 def _import(fetched: Path, instance: Instance) -> str:
     """Have this machine's database be as in the dump."""
-    if instance.database.host:
-        return f"{instance.database.host}'s, which isn't touched"
+    if not instance.has_mailboxes:
+        return "none: there are no mailboxes"
+    if elsewhere := instance.database_elsewhere:
+        return f"{elsewhere.host}'s, which isn't touched"
     file = fetched / plan.DUMP.lstrip("/")
     if not file.exists():
         return "the backup has none"

@@ -70,12 +70,14 @@ def _back_up(paths: Paths, target: Mapping[str, Any], begun: Outcome) -> Outcome
     _prepare(store)
     installation = _installation(paths)
     _check_ours(paths, store, installation)
-    dump.write(target["database"], Path(plan.DUMP))
     there = [place.path for place in what.places if os.path.lexists(place.path)]
+    if target["database"]:
+        dump.write(target["database"], Path(plan.DUMP))
+        there.append(plan.DUMP)
     words = [f"--exclude={pattern}" for pattern in what.excludes]
     words += ["--host", store.host, "--tag", f"installation-{installation}", LOCK]
     # The latest of this host is what it is compared with, whatever paths that had.
-    done = store.run("backup", "--group-by=host", *words, *there, plan.DUMP)
+    done = store.run("backup", "--group-by=host", *words, *there)
     unread = done.unread
     if done.status not in (0, INCOMPLETE):
         raise PostolkaError("backup", done.problem)

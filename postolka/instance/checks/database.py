@@ -21,7 +21,8 @@ _QUESTION = (
 
 def check(paths: Paths, instance: Instance) -> Check:
     """Ask it a question that needs its tables."""
-    where = instance.database.host or "this machine's"
+    elsewhere = instance.database_elsewhere
+    where = elsewhere.host if elsewhere else "this machine's"
     try:
         said = Server(paths, instance).run(
             f"USE postfixadmin; {_QUESTION}", timeout_seconds=_SECONDS

@@ -65,7 +65,8 @@ def _as_root(paths: Paths, settings: Mapping[str, Any], now: float) -> Iterator[
     from postolka.instance.parse import parse  # noqa: PLC0415 - its libraries cost 0.2 s
 
     instance = parse(paths.kept.read_bytes())
-    yield database.check(paths, instance)
+    if instance.has_mailboxes:
+        yield database.check(paths, instance)
     yield signing.check(paths, instance)
     yield exceptions.check(instance, datetime.fromtimestamp(now, UTC).date())
     yield held.check(paths)

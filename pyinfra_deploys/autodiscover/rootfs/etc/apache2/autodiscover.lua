@@ -1,4 +1,4 @@
--- Made from pyinfra_deploys/apache/rootfs/etc/apache2/autodiscover.lua
+-- Made from pyinfra_deploys/autodiscover/rootfs/etc/apache2/autodiscover.lua
 -- Change it there: this file is part of the image.
 --
 -- Outlook's question for its settings (Autodiscover, POX). The answer is a file but for one word: without

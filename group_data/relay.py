@@ -1,0 +1,3 @@
+"""Without mailboxes: filters a domain's mail for another server, and sends for it."""
+
+base_mailboxes = False
