@@ -1,4 +1,4 @@
-"""Status as a page for the admin: https://HOSTNAME/status/, behind PostfixAdmin's login.
+"""Status as a page for the admin: https://HOSTNAME/status/, behind an admin's login.
 
 Apache passes on who has sent a password (host.d/status.conf), by a socket that nobody else may use,
 and notes what is refused. What looks at the machine isn't even loaded before the password is known
@@ -79,12 +79,12 @@ def answer(stream: BinaryIO) -> bytes:
 
 
 def _is_admin(login: str, password: str) -> bool:
-    from postolka.instance import admins, sql  # noqa: PLC0415 - only once somebody is there
+    from postolka.instance import admins  # noqa: PLC0415 - only once somebody is there
     from postolka.instance.parse import parse  # noqa: PLC0415
 
     paths = Paths()
     instance = parse(paths.kept.read_bytes())
-    return admins.may_enter(sql.Server(paths, instance), login, password)
+    return admins.may_enter(paths, instance, login, password)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from postolka.acceptance import compose, signatures
 from postolka.instance import document
 from postolka.lab import post, sink, world
 from tests import started
-from tests.container import senders
+from tests.container import senders, signing_in
 from tests.container.applying import apply, status
 from tests.container.conftest import Boots, meanwhile, new_instance, new_relay, ssh
 from tests.container.test_filters import gtube, quarantined
@@ -101,6 +101,21 @@ def test_what_is_about_mailboxes_says_so(machine: Machine, words: str) -> None:
     """In words, with exit code 1."""
     said = ssh(machine, f"sudo postolka-instance {words} 2>&1; echo $?")
     assert said == "postolka-instance: database: there is none: this server has no mailboxes\n1\n"
+
+
+def test_status_page_knows_the_admin_of_the_data(machine: Machine, instance: Instance) -> None:
+    """There is no PostfixAdmin to ask."""
+    text = (instance.directory / "credentials.json").read_text(encoding="utf-8")
+    admin = json.loads(text)["admin"]
+    for login, password, expected in (
+        (admin["address"], admin["password"], 200),
+        (admin["address"], "wrong", 401),
+        (f"somebody@{_DOMAIN}", admin["password"], 401),
+    ):
+        headers = signing_in.basic(login, password)
+        answer = signing_in.ask(machine, f"mail.{_DOMAIN}", "/status/", headers=headers)
+        assert answer.status == expected
+        assert ("<h1>" in answer.body) == (expected == 200)
 
 
 def test_mail_goes_on_as_it_came(relay: Relay, lab: Lab) -> None:
