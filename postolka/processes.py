@@ -149,7 +149,9 @@ def _stat(pid: int) -> list[str] | None:
 
 def _children(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(word) for word in task.read_text(encoding="ascii").split()]
+    # The process may end at any moment, also while its threads are listed.
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in task.read_text(encoding="ascii").split()]
     return found
