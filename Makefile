@@ -6,7 +6,7 @@ SUDO = $$(test "$$(id -u)" = 0 || echo sudo)
 # Where Python may not keep what it compiles, each of the tests' many processes compiles all again.
 RUN = env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m
 
-help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make bench  how fast it is, beside plain mmdebstrap and Debian's daemons"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
+help: ; @echo "make demo   build the image, boot it, send real mail through it, leave it running"; echo "make test   formatting, types, and every test that fits into half an hour"; echo "make soak   the tests that take longer"; echo "make bench  how fast it is, beside plain mmdebstrap and Debian's daemons"; echo "make bench-peers  the same beside mkosi and Packer"; echo "make clean  stop what runs and drop this checkout's .venv, demo/ and dist/"
 
 setup: .venv/installed
 
@@ -24,8 +24,10 @@ unit: setup ; $(RUN) pytest tests/unit tests/test_style.py
 # BENCH=--json prints the figures for a program; BENCH="--only mail" measures one part.
 bench: setup ; $(SUDO) $(RUN) tests.bench $(BENCH)
 
+bench-peers: setup ; $(SUDO) $(RUN) tests.bench --only peers $(BENCH)
+
 format: setup ; .venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 clean: ; if [ -x $(POSTOLKA) ]; then $(SUDO) $(POSTOLKA) lab stop --all; fi; $(SUDO) rm -rf .venv demo dist
 
-.PHONY: help setup demo test soak unit bench format clean
+.PHONY: help setup demo test soak unit bench bench-peers format clean

@@ -100,7 +100,7 @@ CLIENTS = (
     "swaks",
 )
 
-#: Unpacked into the root of mkosi, which `make bench` measures beside ours where it is asked to.
+#: Unpacked into the root of mkosi, which `make bench-peers` measures beside ours.
 MKOSI = (
     "dpkg-dev",
     "iproute2",

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """At most so much: of the unit, or as a part of the yardstick."""
+    """At most so much: of the unit, as a part of the yardstick, or as a part of another figure."""
 
     most: float
-    of: Literal["value", "ratio"] = "value"
+    of: Literal["value", "ratio"] | Figure = "value"
 
     def __str__(self) -> str:
+        if isinstance(self.of, Figure):
+            return f"{self.most:.2f} of {self.of.name}"
         return f"{self.most:.2f} x" if self.of == "ratio" else f"{self.most:g}"
 
 
@@ -41,10 +43,19 @@ class Figure:
         return self.value / self.yardstick if self.yardstick else None
 
     @property
+    def judged(self) -> float | None:
+        """What the goal is a limit of: the value, or its part of something; None: there is none."""
+        if self.goal is None:
+            return None
+        if isinstance(self.goal.of, Figure):
+            return self.value / self.goal.of.value
+        return self.ratio if self.goal.of == "ratio" else self.value
+
+    @property
     def is_reached(self) -> bool | None:
         """Whether the goal is reached; None: there is none."""
-        seen = self.ratio if self.goal and self.goal.of == "ratio" else self.value
-        return None if self.goal is None or seen is None else seen <= self.goal.most
+        judged = self.judged
+        return None if self.goal is None or judged is None else judged <= self.goal.most
 
     def as_data(self) -> dict[str, Any]:
         """Return the figure for JSON."""
@@ -55,6 +66,7 @@ class Figure:
             "cpu_seconds": None if self.cpu_seconds is None else round(self.cpu_seconds, 3),
             "ratio": None if self.ratio is None else round(self.ratio, 4),
             "goal": str(self.goal) if self.goal else None,
+            "judged": None if self.judged is None else round(self.judged, 4),
             "is_reached": self.is_reached,
         }
 
@@ -73,6 +85,9 @@ def table(figures: Sequence[Figure]) -> str:
 def _row(figure: Figure) -> tuple[str, str, str, str, str, str]:
     digits = 0 if figure.unit == "MiB" else 2 if figure.value < 10 else 1
     verdict = {None: "", True: "reached", False: "missed"}[figure.is_reached]
+    if figure.goal and isinstance(figure.goal.of, Figure):
+        # The column of ratios has another one.
+        verdict += f", {figure.judged:.2f}"
     return (
         figure.label,
         f"{figure.value:.{digits}f} {figure.unit}",

@@ -19,7 +19,7 @@ from postolka.debs import Debs
 from postolka.errors import PostolkaError
 from postolka.store import Store
 from tests import checkouts
-from tests.bench import peer, plain
+from tests.bench import plain
 from tests.bench.figures import Figure, Goal
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ class Bench:
 
     checkout: Path
     home: Path
+
+    @classmethod
+    def of(cls, checkout: Path, directory: Path) -> Bench:
+        """Return one whose home, which is made, has the machine's packages and nothing else."""
+        directory.mkdir()
+        (directory / "debs").symlink_to(home.debs())
+        return cls(checkout, directory)
 
     def postolka(self, *words: str) -> str:
         """Run the command with these words, show its progress, and return what it prints."""
@@ -68,53 +75,50 @@ class Bench:
 
 def fetch(locked: Lock) -> None:
     """Have every package in the cache, read once: no figure depends on the network or on that."""
-    Debs(home.debs()).fetch([p for p in locked.packages if set(p.sets) & set(_MEASURED)], _say)
+    Debs(home.debs()).fetch([p for p in locked.packages if set(p.sets) & set(_MEASURED)], say)
 
 
 def mmdebstrap(locked: Lock, work: Path) -> Figure:
     """Measure the yardstick."""
     debs = Debs(home.debs())
-    toolbox = tools.realise(locked, "tools", Store(home.store()), debs, _say)
+    toolbox = tools.realise(locked, "tools", Store(home.store()), debs, say)
     plain.prepare(locked, debs, work)
-    _say("plain mmdebstrap")
     # What it makes stays until all is measured: whenever an ext4 without a journal makes a file, it
     # passes over each inode that was freed within the last minutes, one by one.
-    seconds, cpu = _timed(lambda: plain.install(locked, toolbox, debs, work))
-    return Figure(
-        name="mmdebstrap",
-        label="plain mmdebstrap, the image's packages",
-        value=seconds,
-        cpu_seconds=cpu,
-        yardstick=seconds,
+    return measure(
+        "mmdebstrap",
+        "plain mmdebstrap, the image's packages",
+        lambda: plain.install(locked, toolbox, debs, work),
     )
 
 
-def mkosi(locked: Lock, work: Path, yardstick: float) -> Iterator[Figure]:
-    """Measure mkosi: a build from the packages, and another one after a changed file."""
-    debs = Debs(home.debs())
-    toolbox = tools.realise(locked, peer.PROGRAM, Store(home.store()), debs, _say)
-    peer.prepare(locked, debs, work)
-    _say("mkosi")
-    seconds, cpu = _timed(lambda: peer.build(toolbox, work))
-    label = "mkosi, the same packages and kind of image"
-    yield Figure(name="mkosi", label=label, value=seconds, cpu_seconds=cpu, yardstick=yardstick)
-    peer.change(work, "Another mail server.")
-    seconds, cpu = _timed(lambda: peer.build(toolbox, work))
-    label = "mkosi again after a changed file, with its cache"
-    yield Figure(
-        name="mkosi-changed", label=label, value=seconds, cpu_seconds=cpu, yardstick=yardstick
+def measure(
+    name: str,
+    label: str,
+    work: Callable[[], object],
+    *,
+    yardstick: float | None = None,
+    goal: Goal | None = None,
+) -> Figure:
+    """Measure the seconds that `work` takes; without a `yardstick` they are one themselves."""
+    say(label)
+    seconds, cpu = timed(work)
+    return Figure(
+        name=name,
+        label=label,
+        value=seconds,
+        cpu_seconds=cpu,
+        yardstick=yardstick or seconds,
+        goal=goal,
     )
 
 
 def cold(bench: Bench, yardstick: float) -> Figure:
     """Measure a build with nothing but the packages."""
-    _say("cold build")
-    seconds, cpu = _timed(bench.build)
-    return Figure(
-        name="cold",
-        label="cold build from cached packages, to the disk",
-        value=seconds,
-        cpu_seconds=cpu,
+    return measure(
+        "cold",
+        "ours from cached packages, to the disk",
+        bench.build,
         yardstick=yardstick,
         goal=Goal(most=0.6, of="ratio"),
     )
@@ -122,11 +126,11 @@ def cold(bench: Bench, yardstick: float) -> Figure:
 
 def hit(bench: Bench, yardstick: float) -> Figure:
     """Measure a build of what is in the store; the median of some."""
-    _say("store hit")
-    times = [_timed(bench.build) for _ in range(_HITS)]
+    say("store hit")
+    times = [timed(bench.build) for _ in range(_HITS)]
     return Figure(
         name="hit",
-        label="the same again, from the store",
+        label="ours again, from the store",
         value=statistics.median(seconds for seconds, _ in times),
         cpu_seconds=statistics.median(cpu for _, cpu in times),
         yardstick=yardstick,
@@ -136,15 +140,12 @@ def hit(bench: Bench, yardstick: float) -> Figure:
 
 def changed(bench: Bench, yardstick: float) -> Figure:
     """Measure a build after a change of one template."""
-    _say("a changed template")
     with (bench.checkout / _TEMPLATE).open("a", encoding="utf-8") as template:
         template.write("# Changed.\n")
-    seconds, cpu = _timed(bench.build)
-    return Figure(
-        name="changed",
-        label="a changed template, to a new disk",
-        value=seconds,
-        cpu_seconds=cpu,
+    return measure(
+        "changed",
+        "ours after a changed template",
+        bench.build,
         yardstick=yardstick,
         goal=Goal(most=12),
     )
@@ -152,7 +153,7 @@ def changed(bench: Bench, yardstick: float) -> Figure:
 
 def container(bench: Bench, yardstick: float, user_data: Path) -> Figure:
     """Measure the boot of the root in a container."""
-    _say("a container")
+    say("a container")
     name = f"bench-{os.getpid()}-container"
     words = [
         "container",
@@ -164,7 +165,7 @@ def container(bench: Bench, yardstick: float, user_data: Path) -> Figure:
         str(user_data),
         "--detach",
     ]
-    seconds, _ = _timed(lambda: bench.postolka(*words))
+    seconds, _ = timed(lambda: bench.postolka(*words))
     bench.postolka("container", "stop", name)
     return Figure(
         name="container",
@@ -181,11 +182,11 @@ def machine(bench: Bench, yardstick: float, user_data: Path) -> Iterator[Figure]
     has_kvm = vm._has_kvm(Path(built["disk"]))
     (bench.home / "kvm").write_text("yes" if has_kvm else "no", encoding="ascii")
     how = "KVM" if has_kvm else "without KVM"
-    _say(f"a virtual machine of {MEMORY_MIB} MiB, {how}")
+    say(f"a virtual machine of {MEMORY_MIB} MiB, {how}")
     name = f"bench-{os.getpid()}"
     words = ["vm", "run", built["id"], "--name", name, "--memory", str(MEMORY_MIB), "--detach"]
     words += ["--user-data", str(user_data)]
-    seconds, _ = _timed(lambda: bench.postolka(*words))
+    seconds, _ = timed(lambda: bench.postolka(*words))
     try:
         memory = bench.postolka("vm", "ssh", name, "cat", "/proc/meminfo")
     finally:
@@ -208,38 +209,27 @@ def machine(bench: Bench, yardstick: float, user_data: Path) -> Iterator[Figure]
 
 def all_of(work: Path) -> Iterator[Figure]:
     """Yield every figure of Postolka's and the yardstick, measured in the directory `work`."""
-    bench, locked = _prepared(work)
+    bench, locked = prepared(work)
     plainly = mmdebstrap(locked, work / "plain")
     yield plainly
-    for measure in (cold, hit, changed):
-        yield measure(bench, plainly.value)
+    for step in (cold, hit, changed):
+        yield step(bench, plainly.value)
     example.new_instance(work / "instance")
     user_data = work / "instance/user-data"
     yield container(bench, plainly.value, user_data)
     yield from machine(bench, plainly.value, user_data)
 
 
-def beside_mkosi(work: Path) -> Iterator[Figure]:
-    """Yield what mkosi takes, and what the same takes here, measured in the directory `work`."""
-    bench, locked = _prepared(work)
-    plainly = mmdebstrap(locked, work / "plain")
-    yield plainly
-    yield from mkosi(locked, work / "mkosi", plainly.value)
-    for measure in (cold, changed):
-        yield measure(bench, plainly.value)
-
-
-def _prepared(work: Path) -> tuple[Bench, Lock]:
+def prepared(work: Path) -> tuple[Bench, Lock]:
+    """Return a copy of the checkout to measure in, below `work`, and its lock."""
     work.mkdir()
     locked = lock.parse((home.CHECKOUT / "postolka.lock").read_text(encoding="utf-8"))
-    bench = Bench(checkouts.copy(work / "checkout", locked), work / "home")
-    bench.home.mkdir()
-    (bench.home / "debs").symlink_to(home.debs())
+    bench = Bench.of(checkouts.copy(work / "checkout", locked), work / "home")
     fetch(locked)
     return bench, locked
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
+def timed(work: Callable[[], object]) -> tuple[float, float]:
     """Return the seconds that `work` takes, and those of processor time of its processes."""
     begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     work()
@@ -248,5 +238,6 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
     return seconds, cpu
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Show what is measured now."""
     print(f"bench: {line}", file=sys.stderr)  # noqa: T201 - progress

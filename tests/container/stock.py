@@ -37,7 +37,7 @@ MIRROR = "deb.mirror.test"
 _MIRROR_HOST = world.stranger(80)
 _SET = "image"
 _SSH_SECONDS = 60
-_PACKAGES = (
+PACKAGES = (
     "apt",
     "ca-certificates",
     "dbus",
@@ -78,7 +78,7 @@ def root(lock: Lock, tools: Tools, store: Store, debs: Debs, more: tuple[str, ..
         repository.write(packages, debs, path / "repository", lock.source_date_epoch)
         source = f"deb [trusted=yes] copy:///build/repository {repository.SUITE} main"
         argv = ["mmdebstrap", "--mode=root", "--variant=apt", "--format=directory"]
-        argv += [f"--include={','.join((*_PACKAGES, *more))}", f"--customize-hook={_FINISH}"]
+        argv += [f"--include={','.join((*PACKAGES, *more))}", f"--customize-hook={_FINISH}"]
         argv += ['--aptopt=APT::Install-Recommends "false"']
         tools.run(
             [*argv, repository.SUITE, "/build/out/root", source],
@@ -90,7 +90,7 @@ def root(lock: Lock, tools: Tools, store: Store, debs: Debs, more: tuple[str, ..
         )
 
     hashes = [[p.name, p.sha256] for p in packages]
-    key = digest(["stock", 1, tools.key, hashes, (*_PACKAGES, *more), _FINISH])
+    key = digest(["stock", 1, tools.key, hashes, (*PACKAGES, *more), _FINISH])
     return store.realise("stock", key, make) / "root"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -52,5 +53,22 @@ def test_packer_accepts_the_templates() -> None:
     """Packer's own validation passes offline."""
     done = subprocess.run(
         ["packer", "validate", str(PACKER)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("packer"), reason="no packer on PATH: make setup")
+def test_packer_accepts_what_it_is_measured_with(tmp_path: Path) -> None:
+    """The template of `make bench-peers`, with a value for each of its variables, passes too."""
+    template = PACKER.parent / "tests/bench/packer"
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    names = re.findall(
+        r'^variable "(\w+)"', (template / "server.pkr.hcl").read_text(), re.MULTILINE
+    )
+    values = {**dict.fromkeys(names, str(key)), "output_directory": str(tmp_path / "made")}
+    words = [word for name, value in values.items() for word in ("-var", f"{name}={value}")]
+    done = subprocess.run(
+        ["packer", "validate", *words, str(template)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
