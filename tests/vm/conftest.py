@@ -29,6 +29,8 @@ MEMORY_MIB = 1024
 CPUS = 1
 #: An emulated machine beside other work.
 BOOT_SECONDS = 900
+#: A command there, such as an order of certificates.
+_ANSWER_SECONDS = 900
 _MARK = "\x1e"
 
 
@@ -115,7 +117,7 @@ def ask(machine: Machine, questions: Mapping[str, str]) -> dict[str, str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
+        timeout=_ANSWER_SECONDS,
     )
     parts = (part.partition("\n") for part in done.stdout.split(_MARK)[1:])
     return {name: text.strip() for name, _, text in parts}
