@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from postolka.instance import document
 from postolka.lab import userdata
-from tests.container.conftest import ssh
+from tests.container.conftest import COMMAND_SECONDS, ssh
 
 if TYPE_CHECKING:
     from postolka.machines import Machine
     from tests.container.conftest import Instance
-
-_SECONDS = 300
 
 
 def status(machine: Machine) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def apply(machine: Machine, data: bytes, *words: str) -> tuple[int, str]:
     text = base64.b64encode(data).decode("ascii")
     command = " ".join(["postolka-instance apply", *words, "/run/new 2>&1; echo $?; rm /run/new"])
     take = f"sudo sh -c 'umask 077; cat >/run/new; {command}'"
-    said = ssh(machine, f"echo {text} | base64 -d | {take}", timeout_seconds=_SECONDS)
+    said = ssh(machine, f"echo {text} | base64 -d | {take}", timeout_seconds=COMMAND_SECONDS)
     output, _, code = said.strip().rpartition("\n")
     return int(code), output
 
