@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dkim
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
 
 #: An emulated machine that has just become ready reads the filter's rules at its first mail.
-_SECONDS = 180
+SECONDS = 180
 _TEXT = "Příliš žluťoučký kůň úpěl ďábelské ódy.\n"
 
 
@@ -57,14 +57,20 @@ class Signature:
     is_valid: bool
 
 
-def reached(machine: Machine, lab: Lab, directory: Path) -> tuple[mailclient.Server, str]:
+def credentials(directory: Path) -> dict[str, Any]:
+    """Return those that `postolka instance new` left."""
+    found: dict[str, Any] = json.loads((directory / "credentials.json").read_text(encoding="utf-8"))
+    return found
+
+
+def reached(
+    machine: Machine, lab: Lab, hostname: str, directory: Path
+) -> tuple[mailclient.Server, str]:
     """Return how clients reach the server on `machine`, and its address in the lab.
 
-    By the files that `postolka instance new` left. Raises PostolkaError where the lab doesn't know
+    By the zone that `postolka instance new` left. Raises PostolkaError where the lab doesn't know
     the host.
     """
-    credentials = json.loads((directory / "credentials.json").read_text(encoding="utf-8"))
-    hostname = credentials["hostname"]
     addresses = _addresses(lab, hostname)
     if not addresses:
         raise PostolkaError(hostname, "has no address in the lab")
@@ -80,15 +86,15 @@ def subject(machine: Machine, lab: Lab, directory: Path) -> Subject:
 
     Raises PostolkaError where they lack a second mailbox, or the lab doesn't know the host.
     """
-    credentials = json.loads((directory / "credentials.json").read_text(encoding="utf-8"))
+    given = credentials(directory)
     logins = [
         mailclient.Login(address=account["address"], password=account["password"])
-        for account in (*credentials["accounts"], credentials["admin"])
+        for account in (*given["accounts"], given["admin"])
     ]
     if len(logins) < 3:  # noqa: PLR2004 - a sender, a reader, the admin
         problem = "the checks need two mailboxes"
         raise PostolkaError(str(directory), problem, hint="postolka instance new … --account")
-    server, address = reached(machine, lab, directory)
+    server, address = reached(machine, lab, given["hostname"], directory)
     return Subject(
         lab=lab,
         server=server,
@@ -132,7 +138,7 @@ def receive(subject: Subject) -> bytes:
     mail = compose(world.FRIEND, [to], "A mail from outside")
     post.send(subject.lab, world.FRIEND, [to], bytes(mail))
     mark = mail["Message-ID"]
-    return mailclient.wait_for(subject.server, subject.first, mark, timeout_seconds=_SECONDS)
+    return mailclient.wait_for(subject.server, subject.first, mark, timeout_seconds=SECONDS)
 
 
 def send(subject: Subject, *, port: int = 587) -> tuple[bytes, bytes]:
@@ -143,9 +149,9 @@ def send(subject: Subject, *, port: int = 587) -> tuple[bytes, bytes]:
     starttls = 143 if 143 in subject.server.ports else 0  # noqa: PLR2004 - IMAP's port
     mark = mail["Message-ID"]
     inside = mailclient.wait_for(
-        subject.server, subject.second, mark, timeout_seconds=_SECONDS, port=starttls
+        subject.server, subject.second, mark, timeout_seconds=SECONDS, port=starttls
     )
-    return inside, post.wait_for(subject.lab, mark, timeout_seconds=_SECONDS).message
+    return inside, post.wait_for(subject.lab, mark, timeout_seconds=SECONDS).message
 
 
 def signatures(lab: Lab, message: bytes) -> list[Signature]:

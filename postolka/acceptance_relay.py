@@ -6,7 +6,6 @@ nothing here looks inside the machine.
 
 from __future__ import annotations
 
-import json
 import smtplib
 import time
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from postolka.lab import post, sink, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from email.message import EmailMessage
     from pathlib import Path
 
     from postolka.acceptance import Checks
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from postolka.lab.post import Mail
     from postolka.machines import Machine
 
-_SECONDS = 180
 #: Until the server behind has said who has a mailbox a client is put off (450).
 _UNKNOWN, _NOT_YET = 550, 450
 _REFUSED = 554
@@ -44,9 +43,9 @@ class Relay:
 
 def subject(machine: Machine, lab: Lab, directory: Path) -> Relay:
     """Describe the server on `machine` by the files that `postolka instance new` left."""
-    credentials = json.loads((directory / "credentials.json").read_text(encoding="utf-8"))
-    server, address = acceptance.reached(machine, lab, directory)
-    domain = credentials["admin"]["address"].partition("@")[2]
+    given = acceptance.credentials(directory)
+    server, address = acceptance.reached(machine, lab, given["hostname"], directory)
+    domain = given["admin"]["address"].partition("@")[2]
     return Relay(lab=lab, server=server, address=address, domain=domain)
 
 
@@ -55,23 +54,28 @@ def receive(subject: Relay) -> Mail:
     to = f"somebody@{subject.domain}"
     mail = acceptance.compose(world.FRIEND, [to], "A mail that goes on")
     post.send(subject.lab, world.FRIEND, [to], bytes(mail))
-    return post.wait_for(subject.lab, mail["Message-ID"], timeout_seconds=_SECONDS)
+    return post.wait_for(subject.lab, mail["Message-ID"], timeout_seconds=acceptance.SECONDS)
 
 
-def send(subject: Relay, recipient: str = world.FRIEND) -> Mail:
+def send(subject: Relay) -> Mail:
     """Have the server behind send a mail of the domain's; return it as it arrived outside."""
     sender = f"somebody@{subject.domain}"
-    mail = acceptance.compose(sender, [recipient], "A mail from inside")
+    mail = acceptance.compose(sender, [world.FRIEND], "A mail from inside")
+    return submit(subject, sender, mail)
+
+
+def submit(subject: Relay, sender: str, mail: EmailMessage) -> Mail:
+    """Have the server behind send a mail to the outside, by TLS; return it as it arrived there."""
     with post.inside(subject.lab, subject.address) as client:
         client.starttls(context=mailclient.context())
         mailclient.check_pin(subject.server, client.sock)
-        client.sendmail(sender, [recipient], bytes(mail))
-    return post.wait_for(subject.lab, mail["Message-ID"], timeout_seconds=_SECONDS)
+        client.sendmail(sender, [world.FRIEND], bytes(mail))
+    return post.wait_for(subject.lab, mail["Message-ID"], timeout_seconds=acceptance.SECONDS)
 
 
 def refusal(subject: Relay, recipient: str) -> tuple[int, str]:
     """Return how a stranger's recipient is refused for good; another client may have to wait."""
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + acceptance.SECONDS
     while True:
         with post.stranger(subject.lab, subject.address) as client:
             client.mail(world.STRANGER)

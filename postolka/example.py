@@ -55,9 +55,12 @@ def without_mailboxes(request: identity.Request) -> identity.Request:
 def new_instance(directory: Path, *, has_mailboxes: bool = True) -> None:
     """Write the files of the example instance into `directory`, which must be absent or empty."""
     request = identity.Request(domain=DOMAIN, hostname=HOSTNAME, accounts=ACCOUNTS)
-    if not has_mailboxes:
-        request = without_mailboxes(request)
-    ports = listening.ports(has_mailboxes=has_mailboxes)
+    write(request if has_mailboxes else without_mailboxes(request), directory)
+
+
+def write(request: identity.Request, directory: Path) -> None:
+    """Write the files of a new instance for an image of this checkout, as `new_instance`."""
+    ports = listening.ports(has_mailboxes=request.has_mailboxes)
     made = identity.make(request, serial=editing.new_serial(), ports=ports)
     identity.write(made, directory)
 

@@ -59,6 +59,11 @@ class Request:
     acme: bool = False
     """Whether to order certificates from the authority that is the default."""
 
+    @property
+    def has_mailboxes(self) -> bool:
+        """Whether mail is delivered on the server; else it goes on to the next hop."""
+        return not self.next_hop
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
@@ -81,16 +86,16 @@ def check(request: Request) -> None:
     checks += [("--address", item, grammar.address) for item in request.addresses]
     checks += [("--account", item, grammar.local_part) for item in request.accounts]
     checks += [("--client", item, grammar.client_network) for item in request.clients]
-    if request.next_hop:
+    if not request.has_mailboxes:
         checks.append(("--next-hop", request.next_hop, _next_hop_problem))
     problems = [
         Problem(option, f'"{value}" {problem}')
         for option, value, test in checks
         if (problem := test(value))
     ]
-    if request.next_hop and request.accounts:
+    if request.accounts and not request.has_mailboxes:
         problems.append(Problem("--account", "there are no mailboxes with --next-hop"))
-    if request.clients and not request.next_hop:
+    if request.clients and request.has_mailboxes:
         problems.append(Problem("--client", "is for --next-hop; where there are mailboxes, log in"))
     for option, values in (
         ("--address", request.addresses),
@@ -139,7 +144,7 @@ def make(
         dkim=dkim.new_keys(),
         tls={name: keys.encode(ec.generate_private_key(ec.SECP256R1())) for name in _TLS_KEYS},
         database={name: new_password() for name in _DATABASE_ACCOUNTS},
-        next_hop=_host_and_port(request.next_hop) if request.next_hop else None,
+        next_hop=None if request.has_mailboxes else _host_and_port(request.next_hop),
         clients=request.clients,
         acme=request.acme,
         backup=backup,
@@ -152,7 +157,7 @@ def make(
         zone=dns.zone(instance, ports, live),
         credentials={
             "hostname": request.hostname,
-            "accounts": [] if request.next_hop else _logins(accounts or [admin]),
+            "accounts": _logins(accounts or [admin]) if request.has_mailboxes else [],
             "admin": _logins([admin])[0],
             "ssh": {"user": LOGIN_USER, "key": ""},
             "backup": {"password": backup["password"]},

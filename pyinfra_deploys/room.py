@@ -224,6 +224,13 @@ def plain(*paths: str) -> tuple[str, ...]:
     return ("grep", "-hvE", r"^[[:space:]]*([#;]|//|$)", *paths)
 
 
+def to_database(user: str, setting: str = "base.mailboxes") -> Egress:
+    """Return the flow of a user to a database elsewhere, for EGRESS."""
+    return Egress(
+        user=user, protocol="tcp", port="database", why="a database elsewhere", setting=setting
+    )
+
+
 def complaints(command: str, content: str) -> tuple[str, ...]:
     """Return a command for CHECKERS that says nothing where all is well.
 

@@ -133,7 +133,7 @@ def _new(arguments: argparse.Namespace) -> int:
     identity.check(request)
     live = domain.built_upon(arguments, request.hostname, [name])
     serial = editing.new_serial()
-    ports = listening.ports(has_mailboxes=not request.next_hop)
+    ports = listening.ports(has_mailboxes=request.has_mailboxes)
     made = identity.make(request, serial=serial, ports=ports, live=live)
     identity.write(made, arguments.output)
     _warn_of_ec2(len(made.user_data))
@@ -141,7 +141,7 @@ def _new(arguments: argparse.Namespace) -> int:
     _say(f"publish the records in {arguments.output / 'zone'}, and see whether they are live:")
     _say(f"  postolka dns check {user_data}{'' if live is None else ' --domain existing'}")
     _say(f"then give the machine {user_data} as its user-data; try it first with")
-    profile = " --profile relay" if request.next_hop else ""
+    profile = "" if request.has_mailboxes else " --profile relay"
     _say(f"  postolka vm run{profile} --lab --user-data {user_data}")
     print(arguments.output)
     return 0

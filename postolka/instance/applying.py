@@ -86,6 +86,7 @@ class _Machine:
         self._system = system
         self._house = load_house(paths)
         self._secrets = machine.secrets(paths)
+        self._units = {unit["name"] for unit in self._house["units"]}
 
     def apply(self, data: bytes, where: str, *, is_forced: bool) -> Applied:
         old = None
@@ -146,8 +147,7 @@ class _Machine:
         """Put `new` in the place of `old`, or raise ProblemsError with `old` back in its place."""
         failed = {unit.name for unit in status.read(self._paths).units if unit.state == "failed"}
         told = self._readers(changed)
-        is_there = any(unit["name"] == _DATABASE for unit in self._house["units"])
-        if is_there and old != new and _DATABASE not in told:
+        if _DATABASE in self._units and old != new and _DATABASE not in told:
             # It creates what the data name for the first time.
             told.insert(0, _DATABASE)
         if not old:
@@ -178,11 +178,10 @@ class _Machine:
 
     def _readers(self, changed: Iterable[str]) -> list[str]:
         """Return the units to tell, in the house's order."""
-        units = {unit["name"] for unit in self._house["units"]}
         found = [
             reader["unit"]
             for reader in self._house["readers"]
-            if reader["unit"] in units
+            if reader["unit"] in self._units
             if any(_is_in(path, reader["files"]) for path in changed)
         ]
         return list(dict.fromkeys(found))

@@ -225,6 +225,11 @@ class Instance:
         return self.database is not None
 
     @property
+    def relayed(self) -> frozenset[str]:
+        """The domains whose mail is given to a relay host."""
+        return frozenset(name for relay in self.relays for name in relay.destinations)
+
+    @property
     def database_elsewhere(self) -> Database | None:
         """The database, where it is another machine's."""
         return self.database if self.database and self.database.host else None

@@ -234,9 +234,8 @@ def _check_addresses(instance: model.Instance, node: Node) -> None:
 def _check_ways_out(instance: model.Instance, node: Node) -> None:
     """Check that mail to one domain goes one way."""
     domains = {domain.name for domain in instance.domains}
-    relayed = {name for relay in instance.relays for name in relay.destinations}
     for item in instance.exceptions.transports:
-        if item.domain in domains | relayed:
+        if item.domain in domains | instance.relayed:
             owner = "of this server" if item.domain in domains else "that a relay has"
             place = node.below("exceptions").below("transports")
             place.complain(f"{shown(item.domain)} is a domain {owner}")
@@ -252,15 +251,15 @@ def _check_ways_out(instance: model.Instance, node: Node) -> None:
 
 def _check_ways_in(instance: model.Instance, node: Node) -> None:
     """Check that each domain's mail ends in mailboxes here, or goes on to another server."""
-    relayed = {name for relay in instance.relays for name in relay.destinations}
-    domains = [domain.name for domain in instance.domains]
+    domains = {domain.name for domain in instance.domains}
+    # Also a database that is no good one.
     if node.below("database").value is not None:
-        for name in (name for name in domains if name in relayed):
+        for name in domains & instance.relayed:
             node.below("relays").complain(f"{shown(name)} is a domain with mailboxes here")
         if instance.clients:
             node.below("clients").complain("where there are mailboxes, who sends logs in")
         return
-    for name in (name for name in domains if name not in relayed):
+    for name in domains - instance.relayed:
         text = f"is missing; without mailboxes a relay has to have {shown(name)} as a destination"
         node.below("database").complain(text)
     for name in ("accounts", "aliases"):

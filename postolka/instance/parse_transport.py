@@ -72,7 +72,7 @@ def _relay(node: Node) -> transport.Relay | None:
         return None
     if bool(found.user) != bool(found.password):
         node.complain("user and password belong together")
-    if found.tls in ("secure", "dane-only") and found.host and not found.has_name:
+    if found.tls in ("secure", "dane-only") and found.host and grammar.dns_name(found.host):
         node.complain(f"tls: {found.tls} needs the host's name, not its address")
     if found.tls == "may" and (found.user or found.port == _SUBMISSIONS):
         node.complain("tls: may would show the password, or fits no implicit TLS")

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from postolka.instance import grammar
-
 if TYPE_CHECKING:
     from postolka.instance.secret import Secret
 
@@ -66,11 +64,6 @@ class Relay:
     def nexthop(self) -> str:
         """The host as Postfix's maps name it: its own addresses count, not its MX records."""
         return f"[{'ipv6:' if ':' in self.host else ''}{self.host}]:{self.port}"
-
-    @property
-    def has_name(self) -> bool:
-        """Whether the host is given by its name, which a certificate may have."""
-        return not grammar.dns_name(self.host)
 
     @property
     def transport(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
+from pyinfra_deploys.room import Attributes, Port, Reader, State, Unit, User, to_database
 from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
@@ -40,15 +40,7 @@ UNITS = (
     Unit(name="amavis.service"),
 )
 # SpamAssassin, which amavis runs as a library, asks the DNS on loopback: no flow of its own.
-EGRESS = (
-    Egress(
-        user="amavis",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting="base.mailboxes",
-    ),
-)
+EGRESS = (to_database("amavis"),)
 #: The quarantine and what Bayes has learnt; not the mails that are being looked at.
 STATE = (State(path="/var/lib/amavis", kind="precious", excludes=("tmp/*", "db/*")),)
 FILES = {

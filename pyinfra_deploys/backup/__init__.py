@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import LIBRARY, deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain
+from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, plain, to_database
 from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -19,13 +19,7 @@ PACKAGES = ("restic",)
 USERS = (User(name="restic", id=176, home="/var/lib/postolka-backup"),)
 EGRESS = (
     Egress(user="restic", protocol="tcp", port="backup", why="where backups go"),
-    Egress(
-        user="restic",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting="base.mailboxes",
-    ),
+    to_database("restic"),
 )
 UNITS = (Unit(name="postolka-backup.timer"),)
 STATE = (

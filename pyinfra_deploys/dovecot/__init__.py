@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
+from pyinfra_deploys.room import Attributes, Port, Reader, State, Unit, User, to_database
 from pyinfra_deploys.sandbox import WITH_NETLINK, Sandbox
 
 if TYPE_CHECKING:
@@ -31,15 +31,7 @@ PORTS = (
     Port(number=993, name="imaps", tls="implicit", setting="dovecot.imaps"),
     Port(number=4190, name="sieve", tls="starttls", setting="dovecot.managesieve"),
 )
-EGRESS = (
-    Egress(
-        user="dovecot",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting=SETTING,
-    ),
-)
+EGRESS = (to_database("dovecot"),)
 UNITS = (Unit(name="dovecot.service"), Unit(name="postolka-deleted-mail.timer"))
 STATE = (
     State(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User
+from pyinfra_deploys.room import Attributes, Reader, State, Unit, User, to_database
 from pyinfra_deploys.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -21,15 +21,7 @@ PACKAGES = ("mariadb-client", "mariadb-server-core")
 #: The agent brings the tables, the accounts and what the data seed, also into a database elsewhere.
 _DATABASE = "postolka-database.service"
 USERS = (User(name="mysql", id=120, comment="MariaDB Server"),)
-EGRESS = (
-    Egress(
-        user="root",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting=SETTING,
-    ),
-)
+EGRESS = (to_database("root"),)
 # Without instance data too: on a socket it is nobody's open door, and its first start, one of the
 # slowest steps of a first boot, runs beside cloud-init.
 UNITS = (

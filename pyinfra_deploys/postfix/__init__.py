@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User
+from pyinfra_deploys.room import Attributes, Egress, Port, Reader, State, Unit, User, to_database
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -37,13 +37,7 @@ PORTS = (
 EGRESS = (
     Egress(user="postfix", protocol="tcp", port=25, why="mail to other servers"),
     Egress(user="postfix", protocol="tcp", port="relay", why="mail to relay hosts"),
-    Egress(
-        user="postfix",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting="base.mailboxes",
-    ),
+    to_database("postfix"),
 )
 UNITS = (Unit(name="postfix.service"),)
 STATE = (

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, complaints, plain
+from pyinfra_deploys.room import (
+    Attributes,
+    Reader,
+    State,
+    Unit,
+    User,
+    complaints,
+    plain,
+    to_database,
+)
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -27,15 +36,7 @@ PACKAGES = (
 # running server, fail without one, and leave a password of its own in /etc.
 DEBCONF = ("postfixadmin postfixadmin/dbconfig-install boolean false",)
 USERS = (User(name="postfixadmin", id=180, home="/var/cache/postfixadmin"),)
-EGRESS = (
-    Egress(
-        user="postfixadmin",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting="postfixadmin.web",
-    ),
-)
+EGRESS = (to_database("postfixadmin", "postfixadmin.web"),)
 _SERVICE = "postolka-php@postfixadmin.service"
 UNITS = (Unit(name=_SERVICE, setting="postfixadmin.web"),)
 #: Sessions, and templates that are compiled once more after each boot.

@@ -12,7 +12,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_deploys.deploys import deploy, install
-from pyinfra_deploys.room import Attributes, Egress, Reader, State, Unit, User, complaints, plain
+from pyinfra_deploys.room import (
+    Attributes,
+    Reader,
+    State,
+    Unit,
+    User,
+    complaints,
+    plain,
+    to_database,
+)
 
 if TYPE_CHECKING:
     from pyinfra_deploys.settings import Settings
@@ -32,15 +41,7 @@ DEBCONF = (
     "roundcube-core roundcube/reconfigure-webserver multiselect",
 )
 USERS = (User(name="roundcube", id=181, home="/var/cache/roundcube"),)
-EGRESS = (
-    Egress(
-        user="roundcube",
-        protocol="tcp",
-        port="database",
-        why="a database elsewhere",
-        setting="roundcube.enabled",
-    ),
-)
+EGRESS = (to_database("roundcube", "roundcube.enabled"),)
 _SERVICE = "postolka-php@roundcube.service"
 UNITS = (Unit(name=_SERVICE, setting="roundcube.enabled"),)
 #: Attachments of a mail that is being written.

@@ -107,7 +107,7 @@ def measure(
 ) -> Figure:
     """Measure the seconds that `work` takes; without a `yardstick` they are one themselves."""
     say(label)
-    seconds, cpu = timed(work)
+    seconds, cpu = _timed(work)
     return Figure(
         name=name,
         label=label,
@@ -132,7 +132,7 @@ def cold(bench: Bench, yardstick: float) -> Figure:
 def hit(bench: Bench, yardstick: float) -> Figure:
     """Measure a build of what is in the store; the median of some."""
     say("store hit")
-    times = [timed(bench.build) for _ in range(_HITS)]
+    times = [_timed(bench.build) for _ in range(_HITS)]
     return Figure(
         name="hit",
         label="ours again, from the store",
@@ -181,7 +181,7 @@ def container(bench: Bench, yardstick: float, user_data: Path) -> Figure:
         str(user_data),
         "--detach",
     ]
-    seconds, _ = timed(lambda: bench.postolka(*words))
+    seconds, _ = _timed(lambda: bench.postolka(*words))
     bench.postolka("container", "stop", name)
     return Figure(
         name="container",
@@ -202,7 +202,7 @@ def machine(bench: Bench, yardstick: float, user_data: Path) -> Iterator[Figure]
     name = f"bench-{os.getpid()}"
     words = ["vm", "run", built["id"], "--name", name, "--memory", str(MEMORY_MIB), "--detach"]
     words += ["--user-data", str(user_data)]
-    seconds, _ = timed(lambda: bench.postolka(*words))
+    seconds, _ = _timed(lambda: bench.postolka(*words))
     try:
         memory = bench.postolka("vm", "ssh", name, "cat", "/proc/meminfo")
     finally:
@@ -245,7 +245,7 @@ def prepared(work: Path) -> tuple[Bench, Lock]:
     return bench, locked
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
     """Return the seconds that `work` takes, and those of processor time of its processes."""
     begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     work()

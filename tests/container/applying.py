@@ -6,6 +6,8 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from postolka.instance import document
 from postolka.lab import userdata
 from tests.container.conftest import COMMAND_SECONDS, ssh
@@ -13,6 +15,9 @@ from tests.container.conftest import COMMAND_SECONDS, ssh
 if TYPE_CHECKING:
     from postolka.machines import Machine
     from tests.container.conftest import Instance
+
+#: Where a machine keeps its data.
+KEPT = "/var/lib/postolka/instance.yaml"
 
 
 def status(machine: Machine) -> dict[str, Any]:
@@ -33,6 +38,24 @@ def apply(machine: Machine, data: bytes, *words: str) -> tuple[int, str]:
     said = ssh(machine, f"echo {text} | base64 -d | {take}", timeout_seconds=COMMAND_SECONDS)
     output, _, code = said.strip().rpartition("\n")
     return int(code), output
+
+
+def data_of(machine: Machine) -> dict[str, Any]:
+    """Return the data that a machine has, as plain values."""
+    found = yaml.safe_load(ssh(machine, f"sudo cat {KEPT}"))
+    assert isinstance(found, dict)
+    return found
+
+
+def newer(machine: Machine, **fields: object) -> dict[str, Any]:
+    """Return a machine's data, newer and with some fields replaced."""
+    values = data_of(machine)
+    return {**values, "serial": values["serial"] + 1, **fields}
+
+
+def changed(machine: Machine, **fields: object) -> bytes:
+    """Return the same as a document: JSON is YAML, too, and has no aliases."""
+    return json.dumps(newer(machine, **fields)).encode()
 
 
 def serve_by(machine: Machine, text: str) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance, build, container, example, identity, listening, mailclient
-from postolka.instance import document, editing, firewall
+from postolka import acceptance, build, container, example, identity, mailclient
+from postolka.instance import document, firewall
 from postolka.lab import client, world
 from pyinfra_deploys import server
 from pyinfra_deploys.settings import Settings
@@ -134,9 +134,7 @@ def new_relay(directory: Path, domain: str) -> Instance:
 
 
 def _written(directory: Path, request: identity.Request) -> Instance:
-    ports = listening.ports(has_mailboxes=not request.next_hop)
-    made = identity.make(request, serial=editing.new_serial(), ports=ports)
-    identity.write(made, directory)
+    example.write(request, directory)
     instance = Instance(directory=directory)
     lists = list(world.stranger(senders.LISTS.number).addresses)
     more = (

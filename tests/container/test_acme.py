@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import dns.tsig
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -23,7 +22,7 @@ from postolka.instance.parse import parse
 from postolka.lab import acme, world
 from pyinfra_deploys import server as house
 from pyinfra_deploys.settings import Settings
-from tests.container.applying import apply
+from tests.container.applying import apply, newer
 from tests.container.conftest import JOURNAL, Instance, meanwhile, reboot, ssh
 from tests.container.primary import Primary
 from tests.unit.authority import Authority
@@ -84,8 +83,7 @@ class Server:
 
     def data(self, **fields: object) -> dict[str, Any]:
         """Return its data as they are, newer, with some fields replaced."""
-        values = yaml.safe_load(ssh(self.machine, "sudo cat /var/lib/postolka/instance.yaml"))
-        return {**values, "serial": values["serial"] + 1, **fields}
+        return newer(self.machine, **fields)
 
     def apply(self, values: dict[str, Any]) -> None:
         """Have it serve by other data, and look what they want ordered."""

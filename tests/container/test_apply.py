@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import smtplib
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from cryptography import x509
 
 from postolka import acceptance, cli, container, mailclient
@@ -18,7 +16,7 @@ from postolka.instance.parse import parse
 from postolka.lab import post, world
 from postolka.mailclient import Login
 from tests import started
-from tests.container.applying import apply, of_the_lab, status
+from tests.container.applying import KEPT, apply, changed, data_of, of_the_lab, status
 from tests.container.conftest import new_instance, reboot, ssh
 from tests.container.sending import arrives, bring
 
@@ -46,10 +44,7 @@ class Server:
 
     def changed(self, **fields: object) -> bytes:
         """Return its data as a document, newer and with some fields replaced."""
-        text = ssh(self.machine, "sudo cat /var/lib/postolka/instance.yaml")
-        values = yaml.safe_load(text)
-        # JSON is YAML, too, and has no aliases.
-        return json.dumps({**values, "serial": values["serial"] + 1, **fields}).encode()
+        return changed(self.machine, **fields)
 
     def trusting(self) -> bytes:
         """Return its data with one more forwarder, which dmarc-policy alone reads."""
@@ -105,8 +100,7 @@ def test_new_keys_sign_at_once(server: Server, boots: Boots) -> None:
 
 def test_new_domain_takes_mail_at_once(server: Server) -> None:
     """Its mailboxes are made, mail for them is taken, and what they send is signed."""
-    text = ssh(server.machine, "sudo cat /var/lib/postolka/instance.yaml")
-    first = yaml.safe_load(text)
+    first = data_of(server.machine)
     name, hash_ = "more.example", first["accounts"][0]["password_hash"]
     (keys,) = first["domains"].values()
     box = {"address": f"zoe@{name}", "password_hash": hash_}
@@ -125,7 +119,7 @@ def test_new_domain_takes_mail_at_once(server: Server) -> None:
 
 def test_same_data_again_are_nothing_new(server: Server) -> None:
     """Nothing is changed, and nobody told."""
-    data = ssh(server.machine, "sudo cat /var/lib/postolka/instance.yaml").encode()
+    data = ssh(server.machine, f"sudo cat {KEPT}").encode()
     assert apply(server.machine, data) == (0, f"serial {parse(data).serial}: applied")
 
 

@@ -17,7 +17,7 @@ from postolka.instance.parse import parse
 from postolka.lab import world
 from tests import started
 from tests.container import vaults
-from tests.container.applying import serve_by
+from tests.container.applying import KEPT, serve_by
 from tests.container.conftest import counters, meanwhile, ssh
 from tests.container.managesieve import deliver, filtering
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tests.container.conftest import Boots, Instance
     from tests.container.vaults import Vault
 
-KEPT = "/var/lib/postolka/instance.yaml"
 _UNIT = "postolka-backup.service"
 _FOLDER = "Reisen/2026"
 _SECONDS = 60

@@ -13,10 +13,9 @@ import pytest
 from postolka import namespace
 from postolka.lab import acme, keys, tls, world
 from postolka.run import run
-from tests.container.applying import serve_by
+from tests.container.applying import KEPT, serve_by
 from tests.container.conftest import counters, ssh
 from tests.container.serving import serving
-from tests.container.test_backup import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from postolka import mailclient
 from postolka.acceptance import compose
 from postolka.lab import post, world
 from tests.container import senders
-from tests.container.applying import serve_by
+from tests.container.applying import KEPT, serve_by
 from tests.container.conftest import JOURNAL, ssh
 from tests.container.outgoing import fate
 from tests.container.senders import CLUB
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
     from postolka.mailclient import Login
 
-_KEPT = "/var/lib/postolka/instance.yaml"
 _TODAY = datetime.now(UTC).date()
 _ENDED = _TODAY - timedelta(days=1)
 _WHY = f"reason: test, until: {_TODAY + timedelta(days=9)}"
@@ -59,7 +58,7 @@ exceptions:
 def _excepted(subject: Subject, machine: Machine) -> Iterator[None]:
     """Give the shared server exceptions, and take them away in the end."""
     subject.lab.publish("exceptions", f"mx.plain.example. 300 IN A {world.SINK.ipv4}\n")
-    kept = ssh(machine, f"sudo cat {_KEPT}")
+    kept = ssh(machine, f"sudo cat {KEPT}")
     assert "told     postfix.service" in serve_by(machine, f"{kept.rstrip()}\n{_DATA}")
     yield
     assert "told     postfix.service" in serve_by(machine, kept)
@@ -139,7 +138,7 @@ def test_exception_ends_by_itself(subject: Subject, machine: Machine, alice: Log
     assert "postolka-exceptions.timer" in ssh(machine, "systemctl list-timers --no-legend")
     end = f"s/(Invoice .*until: )[0-9-]+/\\1{_ENDED}/"
     # As if it were the day after.
-    ssh(machine, f"sudo sed -E -i '{end}' {_KEPT}")
+    ssh(machine, f"sudo sed -E -i '{end}' {KEPT}")
     unit = "postolka-exceptions.service"
     ssh(machine, f"sudo systemctl start {unit}")
     log = ssh(machine, f"{JOURNAL} -u {unit}")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postolka import acceptance_relay, build, container, mailclient
+from postolka import acceptance, acceptance_relay, build, container
 from postolka.acceptance import compose, signatures
 from postolka.instance import document
 from postolka.lab import post, sink, world
 from tests import started
 from tests.container import senders, signing_in
-from tests.container.applying import apply, status
+from tests.container.applying import apply, changed, status
 from tests.container.conftest import Boots, meanwhile, new_instance, new_relay, ssh
 from tests.container.test_filters import gtube, quarantined
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tests.container.conftest import Instance
 
 _DOMAIN = "passed.test"
-_KEPT = "/var/lib/postolka/instance.yaml"
 #: From the moment when the server behind can't be reached.
 _UNREACHABLE = (
     f"sudo ip route add unreachable {world.SINK.ipv4}; "
@@ -66,15 +65,6 @@ def relay(machine: Machine, lab: Lab, instance: Instance) -> Relay:
     return acceptance_relay.subject(machine, lab, instance.directory)
 
 
-def _data(machine: Machine, **fields: object) -> bytes:
-    """Return its data as a document, newer and with some fields replaced."""
-    values = document.load(ssh(machine, f"sudo cat {_KEPT}").encode(), where="test")
-    assert isinstance(values, dict)
-    changed = {**values, "serial": int(values["serial"]) + 1, **fields}
-    # JSON is YAML, too.
-    return json.dumps({key: item for key, item in changed.items() if item is not None}).encode()
-
-
 @pytest.mark.parametrize(
     ("promise", "check"), acceptance_relay.CHECKS, ids=[name for name, _ in acceptance_relay.CHECKS]
 )
@@ -105,8 +95,7 @@ def test_what_is_about_mailboxes_says_so(machine: Machine, words: str) -> None:
 
 def test_status_page_knows_the_admin_of_the_data(machine: Machine, instance: Instance) -> None:
     """There is no PostfixAdmin to ask."""
-    text = (instance.directory / "credentials.json").read_text(encoding="utf-8")
-    admin = json.loads(text)["admin"]
+    admin = acceptance.credentials(instance.directory)["admin"]
     for login, password, expected in (
         (admin["address"], admin["password"], 200),
         (admin["address"], "wrong", 401),
@@ -187,10 +176,7 @@ def test_known_recipients_wait_for_the_server_behind(relay: Relay, machine: Mach
 def test_others_mail_gets_a_sender_of_the_servers(relay: Relay) -> None:
     """What the server behind sends on for others would fail their SPF check."""
     mail = compose(world.STRANGER, [world.FRIEND], "Sent on")
-    with post.inside(relay.lab, relay.address) as client:
-        client.starttls(context=mailclient.context())
-        client.sendmail(world.STRANGER, [world.FRIEND], bytes(mail))
-    arrived = post.wait_for(relay.lab, mail["Message-ID"])
+    arrived = acceptance_relay.submit(relay, world.STRANGER, mail)
     assert arrived.sender.startswith("SRS0=")
     assert arrived.sender.endswith(f"@{relay.domain}")
     # A bounce to it goes on to whom it stands for.
@@ -204,20 +190,17 @@ def test_others_mail_gets_a_sender_of_the_servers(relay: Relay) -> None:
 def test_bounce_of_the_server_behind_leaves(relay: Relay) -> None:
     """It has no sender."""
     mail = compose(f"MAILER-DAEMON@{relay.domain}", [world.FRIEND], "Undelivered")
-    with post.inside(relay.lab, relay.address) as client:
-        client.starttls(context=mailclient.context())
-        client.sendmail("", [world.FRIEND], bytes(mail))
-    assert post.wait_for(relay.lab, mail["Message-ID"]).sender == "MAILER-DAEMON"
+    assert acceptance_relay.submit(relay, "", mail).sender == "MAILER-DAEMON"
 
 
 def test_clients_are_those_of_the_data(relay: Relay, machine: Machine) -> None:
     """Without its network in the data the server behind is a stranger like others."""
     clients = [f"{world.SINK.ipv4}/32", f"{world.SINK.ipv6}/128"]
-    code, said = apply(machine, _data(machine, clients=[]))
+    code, said = apply(machine, changed(machine, clients=[]))
     assert (code, "told     postfix.service" in said) == (0, True), said
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         acceptance_relay.send(relay)
-    code, said = apply(machine, _data(machine, clients=clients))
+    code, said = apply(machine, changed(machine, clients=clients))
     assert code == 0, said
     assert acceptance_relay.send(relay)
 
@@ -234,7 +217,7 @@ def test_data_for_mailboxes_are_refused(machine: Machine, instance: Instance, re
 def test_backup_has_no_database(machine: Machine) -> None:
     """Keys, data and quarantine are worth one all the same."""
     backup = {"password": "a-password-of-tests", "path": "/var/backups/postolka/here"}
-    code, said = apply(machine, _data(machine, backup=backup))
+    code, said = apply(machine, changed(machine, backup=backup))
     assert code == 0, said
     assert ssh(machine, "sudo postolka-instance backup 2>&1").startswith("snapshot ")
     restored = ssh(machine, "sudo postolka-instance restore 2>&1 || true")
