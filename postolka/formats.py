@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import struct
 import uuid
 from typing import TYPE_CHECKING
 
@@ -45,9 +46,13 @@ NAMES = (RAW, *_OPTIONS)
 _FOOTER_BYTES = 512
 _VHD_DATE, _VHD_SUM, _VHD_ID = slice(24, 28), slice(64, 68), slice(68, 84)
 _YEAR_2000 = 946_684_800
-# In a VMDK's descriptor, which is text in its first sectors: what a snapshot knows its parent by.
-_DESCRIPTOR_BYTES = 1 << 16
-_CID = re.compile(rb"\nCID=([0-9a-f]{8})\n")
+# The header of a VMDK says, in sectors, where its descriptor begins and how long it is: a text up
+# to the first NUL. CID in it is what a snapshot knows its parent by. qemu-img writes it twice,
+# without leading zeros, and leaves behind the NUL what a longer first one had there.
+# https://github.com/libyal/libvmdk/tree/main/documentation
+_VMDK_HEADER = struct.Struct("<28xQQ")
+_SECTOR_BYTES = 512
+_CID = re.compile(rb"\nCID=([0-9a-f]{1,8})\n")
 
 
 def realise(store: Store, built: Built, name: str, progress: Callable[[str], None]) -> Path:
@@ -103,9 +108,16 @@ def settle_vhd(path: Path, image_id: str, epoch: int) -> None:
 def settle_vmdk(path: Path, image_id: str) -> None:
     """Give a VMDK the content id that its image's id makes."""
     with path.open("r+b") as file:
-        found = _CID.search(file.read(_DESCRIPTOR_BYTES))
-        if not found:
-            raise PostolkaError(str(path), "is no VMDK with a descriptor in it")
-        file.seek(found.start(1))
+        start = file.read(_VMDK_HEADER.size)
+        if len(start) < _VMDK_HEADER.size or not start.startswith(b"KDMV"):
+            raise PostolkaError(str(path), "is no VMDK")
+        offset, size = (_SECTOR_BYTES * number for number in _VMDK_HEADER.unpack(start))
+        file.seek(offset)
+        text = file.read(size).partition(b"\0")[0]
         # Not ffffffff, which means that there is no parent.
-        file.write(b"0" + hashlib.sha256(f"{image_id} vmdk".encode()).hexdigest()[:7].encode())
+        cid = b"0" + hashlib.sha256(f"{image_id} vmdk".encode()).hexdigest()[:7].encode()
+        text, found = _CID.subn(b"\nCID=" + cid + b"\n", text, count=1)
+        if not found or len(text) > size:
+            raise PostolkaError(str(path), "is a VMDK without room for a content id")
+        file.seek(offset)
+        file.write(text.ljust(size, b"\0"))

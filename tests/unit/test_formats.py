@@ -40,18 +40,28 @@ def test_vhds_footer_is_the_images(tmp_path: Path) -> None:
     assert checksum == ~(sum(footer) - sum(footer[64:68])) & 0xFFFFFFFF
 
 
+def _vmdk(path: Path, cid: str, left: str = "", sectors: int = 1) -> Path:
+    """Write a VMDK of a header, a descriptor that says `cid` and has `left` behind it, and data."""
+    header = struct.pack("<4s24xQQ", b"KDMV", 1, sectors)
+    text = f"# Disk DescriptorFile\nversion=1\nCID={cid}\nparentCID=ffffffff\n\0{left}"
+    path.write_bytes(header.ljust(512, b"\0") + text.encode().ljust(sectors * 512, b"\0") + b"disk")
+    return path
+
+
 def test_vmdks_content_id_is_the_images(tmp_path: Path) -> None:
-    """The parent's, which says that there is none, stays."""
-    text = "KDMV\0\n# Disk DescriptorFile\nCID={}\nparentCID=ffffffff\n"
-    made = []
-    for number, image_id in enumerate((_ID, _ID, _OTHER)):
-        path = tmp_path / str(number)
-        path.write_text(text.format(f"{number:08x}"))
+    """However many digits qemu-img wrote, and whatever it left; every other byte stays."""
+    paths = [
+        _vmdk(tmp_path / "first", "fedcba98"),
+        _vmdk(tmp_path / "short", "fedcba9"),
+        _vmdk(tmp_path / "shorter", "0", left="a\n"),
+        _vmdk(tmp_path / "other", "fedcba98"),
+    ]
+    for path, image_id in zip(paths, (_ID, _ID, _ID, _OTHER), strict=True):
         formats.settle_vmdk(path, image_id)
-        made.append(path.read_text())
-    assert made[0] == made[1] != made[2]
-    assert made[0].endswith("\nparentCID=ffffffff\n")
-    assert len(made[0]) == len(text.format("0" * 8))
+    first, short, shorter, other = (path.read_bytes() for path in paths)
+    assert first == short == shorter != other
+    cid = first.partition(b"\nCID=")[2][:8].decode()
+    assert first == _vmdk(tmp_path / "made", cid).read_bytes()
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
@@ -63,3 +73,13 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PostolkaError, match="is no VMDK"):
         formats.settle_vmdk(path, _ID)
     assert path.read_bytes() == bytes(1024)
+
+
+@pytest.mark.parametrize(("cid", "sectors"), [("1", 0), ("", 1), ("z", 1)])
+def test_descriptor_of_another_form_is_refused(cid: str, sectors: int, tmp_path: Path) -> None:
+    """Without room, or without a content id: what follows it is never written over."""
+    path = _vmdk(tmp_path / "disk.vmdk", cid, sectors=sectors)
+    before = path.read_bytes()
+    with pytest.raises(PostolkaError, match="without room for a content id"):
+        formats.settle_vmdk(path, _ID)
+    assert path.read_bytes() == before
