@@ -50,5 +50,5 @@ def test_container_tests_hold_with_selinux() -> None:
     """The same tests, against the image in a virtual machine."""
     paths = [f"tests/container/test_{module}.py" for module in _MODULES]
     command = [sys.executable, "-m", "pytest", "-p", "tests.vm.enforced", "-m", "not soak", *paths]
-    done = subprocess.run(command, cwd=home.CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Its output is this test's: `-s` shows it while it runs, which can take hours.
+    assert subprocess.run(command, cwd=home.CHECKOUT, check=False).returncode == 0
