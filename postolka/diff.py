@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SELINUX = "etc/selinux/default"
 _CONTEXTS = f"{_SELINUX}/contexts/files"
 #: Kinds of layers whose sizes are told.
-_SIZES = ("packages", "policy", "configured", "kernel", "initrd", "image", "disk")
+_SIZES = ("packages", "policy", "generated", "configured", "kernel", "initrd", "image", "disk")
 
 
 def diff(

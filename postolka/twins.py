@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from postolka import generation, trees, verification
 from postolka.errors import PostolkaError, Problem
+from postolka.layers.configured import CHECK
 from postolka.run import ENVIRONMENT
 from postolka.store import Store
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 #: Kinds of layers that every image has, in the order in which they are made.
 LAYERS = (
-    "tools", "packages", "policy-base", "policy", "kernel", "initrd", "configured", "checked",
+    "tools", "packages", "policy-base", "policy", "kernel", "initrd", "generated", "configured",
     "image", "disk",
 )  # fmt: skip
 # The first is of images whose settings leave rooms out.
 _KINDS = ("subset", *LAYERS)
 # The others get the one date of all their files in the image only.
-_DATED = frozenset({"tools", "packages", "configured"})
+_DATED = frozenset({"tools", "packages", "generated", "configured"})
 _SHOWN = 10
 _LINES = 40
 _TEXT_BYTES = 1 << 20
@@ -89,6 +90,8 @@ def _by_kind(path: Path) -> dict[str, Path]:
     """Return the layers of a finished build, by kind."""
     names = [name for name in generation.needs(path) if name != path.name]
     found = {name.partition("-")[2]: path.parent / name for name in names}
+    # There is nothing in them.
+    found = {kind: path for kind, path in found.items() if not kind.startswith(CHECK)}
     if unknown := sorted(found.keys() - set(_KINDS)):
         raise PostolkaError(str(path), f"has layers of an unknown kind: {', '.join(unknown)}")
     return found

@@ -7,7 +7,7 @@ firewall, a VM's ports). So it is imported when a deploy is called, never when a
 from __future__ import annotations
 
 import sys
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,17 @@ def install(package: str, settings: Settings, *, extra: Mapping[str, bytes] | No
     `extra` maps more absolute paths in the image to their bytes. Everything is rendered here and
     now, so that a mistake in a template is known before anything is done.
     """
-    from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
     from pyinfra_deploys.operations import tree  # noqa: PLC0415 - see above
     from pyinfra_deploys.tree import entries  # noqa: PLC0415 - see above
 
     room = read(sys.modules[package])
-    files = entries(room, settings, server.house(settings), extra or {})
+    files = entries(room, settings, _house(settings), extra or {})
     tree.install(name="Install files", entries=files)
+
+
+@lru_cache(maxsize=1)
+def _house(settings: Settings) -> Mapping[str, Any]:
+    """Return the image's manifest, for one room after the other."""
+    from pyinfra_deploys import server  # noqa: PLC0415 - the server imports every room
+
+    return server.house(settings)

@@ -12,6 +12,7 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     STATE      directories that outlive the image                           tuple[State, ...]
     FILES      owner and mode of files that aren't root's 0644              dict[str, Attributes]
     CHECKS     commands (argv), run in the root at bake, that check its files  tuple[argv, ...]
+    READS      files and directories that CHECKS read, of all that rooms install  tuple[str, ...]
     READERS    units that read what is rendered at boot                     tuple[Reader, ...]
     CHECKERS   commands (argv) with something to say about a mistake there  tuple[argv, ...]
     EFFECTIVE  commands (argv) that show the configuration on the machine   tuple[argv, ...]
@@ -21,6 +22,9 @@ A room is a package `pyinfra_deploys.<service>` whose module constants are data:
     SETTING    the boolean setting without which the room isn't there       str
 
 beside `rootfs/` (baked; `.j2` rendered from settings) and `instance/` (rendered at each boot).
+Beside its deploy it may have one called `generate`, without parameters, for what takes long and
+comes from the packages alone: in an image that is a layer of its own.
+
 A constant that a room doesn't need is left out. Pure: no I/O but the room's own folder, no pyinfra.
 """
 
@@ -168,6 +172,7 @@ class Room:
     state: tuple[State, ...] = ()
     files: Mapping[str, Attributes] = field(default_factory=dict)
     checks: tuple[tuple[str, ...], ...] = ()
+    reads: tuple[str, ...] = ()
     readers: tuple[Reader, ...] = ()
     checkers: tuple[tuple[str, ...], ...] = ()
     effective: tuple[tuple[str, ...], ...] = ()
@@ -203,6 +208,7 @@ def read(module: ModuleType) -> Room:
             "state",
             "files",
             "checks",
+            "reads",
             "readers",
             "checkers",
             "effective",

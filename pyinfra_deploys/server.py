@@ -47,7 +47,8 @@ from pyinfra_deploys import room as rooms
 from pyinfra_deploys.deploys import deploy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from types import ModuleType
 
     from pyinfra_deploys.room import Port, Room, User
     from pyinfra_deploys.settings import Settings
@@ -157,17 +158,31 @@ def house(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _modules(settings: Settings) -> Iterator[tuple[str, ModuleType]]:
+    """Yield the rooms that are there with these settings, by name, in their order."""
+    names = {room.name for room in present(settings)}
+    for module in ROOMS:
+        name = module.__name__.rpartition(".")[2]
+        if name in names:
+            yield name, module
+
+
+def generate(settings: Settings) -> None:
+    """Make what comes from the packages alone, and takes long. They must be there already."""
+    for _, module in _modules(settings):
+        if hasattr(module, "generate"):
+            module.generate()
+
+
 @deploy("Server")
 def server(settings: Settings) -> None:
     """Install every room. The packages and the accounts must be there already."""
     from pyinfra_deploys.operations import privileges, units  # noqa: PLC0415 - imports pyinfra
 
     facts = present(settings)
-    names = {room.name for room in facts}
-    for module in ROOMS:
-        name = module.__name__.rpartition(".")[2]
-        if name in names:
-            getattr(module, name)(settings)
+    generate(settings)
+    for name, module in _modules(settings):
+        getattr(module, name)(settings)
     # Once for all: what a command costs in a root is mostly entering it.
     wanted = [unit.name for unit in rooms.units(facts, settings)]
     units.enabled(name="Enable units", units=wanted, masked=masked(facts))

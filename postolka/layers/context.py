@@ -112,5 +112,10 @@ def _mounted(context: Context, options: str, lower: Sequence[Path]) -> Iterator[
     target.rmdir()
 
 
+def names(trees: Sequence[Path]) -> list[str]:
+    """Return the names of the store paths in which `trees` lie: what a key has of them."""
+    return [path.parent.name for path in trees]
+
+
 def _joined(lower: Sequence[Path]) -> str:
     return ":".join(str(path) for path in lower)

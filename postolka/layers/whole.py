@@ -2,8 +2,8 @@
 
     tools ──> policy ──> kernel ──> initrd ────────────┐
       │         └──────────┴───────────────┐           │
-      └─────> packages ──> configured ──┬──┴─> image ──┴──> disk
-                                        └───> checked
+      └─> packages ──> generated ──> configured ──┴─> image ──┴──> disk
+                                         └──> checked
 
 Two processors are kept busy that way: the packages' scripts are one long single thread.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from postolka.layers import packages
 from postolka.layers.configured import checked, configured
 from postolka.layers.disk import disk
+from postolka.layers.generated import generated
 from postolka.layers.image import image
 from postolka.layers.initrd import initrd
 from postolka.layers.kernel import kernel
@@ -69,15 +70,18 @@ def realise(context: Context, *, with_disk: bool) -> Layers:
         try:
             compiled = begin(beside, lambda: policy(context) / "upper")
             base = begin(pool, lambda: _packages(context) / "root")
-            upper = begin(pool, lambda: configured(context, [base.result()]) / "upper")
-            begin(pool, lambda: checked(context, [upper.result(), base.result()]))
+            apart = begin(pool, lambda: generated(context, [base.result()]) / "upper")
+            upper = begin(
+                pool, lambda: configured(context, [apart.result(), base.result()]) / "upper"
+            )
+            begin(pool, lambda: checked(context, upper.result(), [apart.result(), base.result()]))
             made = None
             if with_disk:
                 core = begin(beside, lambda: kernel(context))
                 start = begin(beside, lambda: initrd(context, core.result()))
 
                 def whole() -> Path:
-                    own = [upper.result(), compiled.result(), base.result()]
+                    own = [upper.result(), compiled.result(), apart.result(), base.result()]
                     root = image(context, [*own, core.result() / "root"])
                     return disk(context, core.result(), start.result(), root)
 
@@ -91,7 +95,7 @@ def realise(context: Context, *, with_disk: bool) -> Layers:
                 _stop()
             raise
     return Layers(
-        root=(upper.result(), compiled.result(), base.result()),
+        root=(upper.result(), compiled.result(), apart.result(), base.result()),
         disk=made.result() if made else None,
     )
 

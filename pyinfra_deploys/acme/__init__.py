@@ -46,6 +46,7 @@ CHECKS = (
     # The programs' own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/python3", "-Ic", _IMPORTS),
 )
+READS = (LIBRARY,)
 SANDBOX = (
     Sandbox(
         unit="postolka-acme.service",

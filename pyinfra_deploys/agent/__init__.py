@@ -30,6 +30,7 @@ CHECKS = (
     ("/usr/bin/postolka-instance", "--help"),
     ("/usr/bin/python3", "-Ic", _IMPORTS),
 )
+READS = ("/usr/bin/postolka-instance", LIBRARY)
 
 #: Read at boot: postolka.instance.paths.
 _HOUSE = "/usr/share/postolka/house.json"

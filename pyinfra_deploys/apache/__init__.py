@@ -29,6 +29,7 @@ READERS = (
 )
 #: It wants the directory that systemd-tmpfiles makes at boot.
 CHECKS = (("sh", "-c", "mkdir -p /run/apache2 && apache2 -t"),)
+READS = ("/etc/apache2",)
 CHECKERS = (complaints("apache2 -t", "Syntax OK"),)
 EFFECTIVE = (plain("/etc/apache2/apache2.conf", "/etc/apache2/sites.conf"), ("apache2", "-S"))
 #: Debian's own housekeeping of a cache that isn't used.

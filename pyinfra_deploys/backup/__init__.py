@@ -45,10 +45,11 @@ CHECKS = (
     # The program's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/python3", "-Ic", _IMPORTS),
 )
+READS = (LIBRARY,)
 #: Each backup reads them afresh.
 READERS = (Reader(unit="", files=("/etc/postolka/backup",)),)
-_READS = "ssh -G -T -F /etc/postolka/backup/ssh_config postolka-backup >/dev/null"
-CHECKERS = (("sh", "-c", _READS),)
+_PARSE = "ssh -G -T -F /etc/postolka/backup/ssh_config postolka-backup >/dev/null"
+CHECKERS = (("sh", "-c", _PARSE),)
 EFFECTIVE = (
     plain("/etc/postolka/backup/target.json"),
     ("systemctl", "cat", "--no-pager", "postolka-backup.timer", "postolka-backup.service"),

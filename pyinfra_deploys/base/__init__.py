@@ -79,6 +79,7 @@ CHECKS = (
     # Reads all of /etc and /usr/lib; a wrong line in any of them is an error.
     ("systemd-tmpfiles", "--create", "--dry-run"),
 )
+READS = ("/etc/sudoers.d", "/usr/lib/tmpfiles.d")
 EFFECTIVE = (("systemd-analyze", "cat-config", "--no-pager", "systemd/journald.conf"),)
 
 

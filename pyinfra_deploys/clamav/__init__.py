@@ -41,6 +41,7 @@ MASKED = (
     "clamav-freshclam-once.timer",
 )
 CHECKS = (("clamconf", "--config-dir=/etc/clamav"),)
+READS = ("/etc/clamav",)
 READERS = (Reader(unit="", files=("/etc/clamav/freshclam.conf",)),)
 SANDBOX = (
     Sandbox(

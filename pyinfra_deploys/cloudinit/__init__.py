@@ -45,6 +45,7 @@ for section in ("cloud_init_modules", "cloud_config_modules", "cloud_final_modul
     assert 0 < len(named) < 4 and len(found) == len(named), (section, named)
 """
 CHECKS = (("/usr/bin/python3", "-Ic", _CHECK),)
+READS = ("/etc/cloud", "/usr/lib/postolka/cloud-init")
 
 _FOLDER = Path(__file__).parent.parent.parent / "cloud-init"
 #: Files of cloud-init/ by their path in the image.

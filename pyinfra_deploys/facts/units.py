@@ -18,9 +18,10 @@ class UnitFiles(FactBase[dict[str, str]]):
     def command(self, units: list[str]) -> str:
         """Take unit names with their suffix."""
         words = " ".join(shlex.quote(unit) for unit in units)
+        # It says one line for each, also for one that isn't there.
         return (
-            f"for unit in {words}; do "
-            r"""printf '%s %s\n' "$unit" "$(systemctl is-enabled "$unit" 2>/dev/null)"; done"""
+            f'set -- {words}; systemctl is-enabled "$@" 2>/dev/null | for unit in "$@"; do '
+            r"""read -r state || exit 1; printf '%s %s\n' "$unit" "$state"; done"""
         )
 
     def process(self, output: list[str]) -> dict[str, str]:

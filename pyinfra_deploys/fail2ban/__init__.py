@@ -21,6 +21,7 @@ STATE = (State(path="/var/lib/fail2ban", kind="cache"),)
 FILES = {"/etc/fail2ban/jail.d/allowed.conf": Attributes(mode="0644")}
 _TEST = ("fail2ban-client", "--test")
 CHECKS = (_TEST,)
+READS = ("/etc/fail2ban",)
 READERS = (Reader(unit="fail2ban.service", files=("/etc/fail2ban",)),)
 CHECKERS = (complaints("fail2ban-client --test", "OK"),)
 EFFECTIVE = (

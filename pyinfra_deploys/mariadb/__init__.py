@@ -35,6 +35,7 @@ CHECKS = (
     # Verbose help is written after the whole configuration is read; an unknown option is an error.
     ("/usr/sbin/mariadbd", "--user=mysql", "--verbose", "--help"),
 )
+READS = ("/etc/mysql",)
 READERS = (
     # New accounts and passwords; it also creates what new data name.
     Reader(unit=_DATABASE, files=("/etc/mysql/postolka-grants.sql",)),

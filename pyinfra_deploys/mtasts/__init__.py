@@ -35,12 +35,13 @@ STATE = (State(path="/var/lib/mta-sts", kind="rebuildable"),)
 FILES = {"/usr/libexec/postolka/tlspolicy": Attributes(mode="0755")}
 _IMPORTS = f"import sys; sys.path.insert(0, {LIBRARY!r}); import idna, postolka.tlspolicy.service"
 # It has no check of its own, but reads the file like this.
-_READS = "from postfix_mta_sts_resolver import utils; utils.load_config('/etc/mta-sts-daemon.yml')"
+_LOAD = "from postfix_mta_sts_resolver import utils; utils.load_config('/etc/mta-sts-daemon.yml')"
 CHECKS = (
     # The service's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/python3", "-Ic", _IMPORTS),
-    ("/usr/bin/python3", "-Ic", _READS),
+    ("/usr/bin/python3", "-Ic", _LOAD),
 )
+READS = ("/etc/mta-sts-daemon.yml", LIBRARY)
 EFFECTIVE = (plain("/etc/mta-sts-daemon.yml"),)
 READERS = (
     Reader(unit="postfix-mta-sts-resolver.service", files=("/etc/postolka/authorities.pem",)),

@@ -30,6 +30,7 @@ CHECKS = (
         "! nft list tables >/dev/null 2>&1 || nft -c -f /etc/nftables.conf",
     ),
 )
+READS = ("/etc/nftables.conf",)
 EFFECTIVE = (("nft", "list", "ruleset"),)
 #: The agent loads the flows itself, before anything may need them.
 READERS = (Reader(unit="", files=("/etc/postolka/flows.nft",)),)

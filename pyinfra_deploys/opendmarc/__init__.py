@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_deploys.deploys import deploy, install, modules
+from pyinfra_deploys.deploys import LIBRARY, deploy, install, modules
 from pyinfra_deploys.room import Attributes, Port, Reader, Unit, User
 from pyinfra_deploys.sandbox import Sandbox
 
@@ -36,6 +36,7 @@ CHECKS = (
     # The milter's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/libexec/postolka/dmarc-policy", "--help"),
 )
+READS = ("/usr/libexec/postolka/dmarc-policy", LIBRARY)
 READERS = (Reader(unit="dmarc-policy.service", files=("/etc/opendmarc/policy.json",)),)
 SANDBOX = (
     Sandbox(unit="opendmarc.service", writes=("/run/opendmarc",)),

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 @operation()
-def made(path: str, script: str, script_content: bytes) -> Generator[StringCommand, None, None]:
-    """Have the SQL at `path` be what `script` makes of the installed packages.
+def made(path: str, script: str) -> Generator[StringCommand, None, None]:
+    """Have the SQL at `path` be what the shell's `script` makes of the installed packages.
 
-    `script_content` are the bytes of the script that is installed there by now. It starts a
-    database server of its own for a second, so it runs only where it or a package has changed.
+    It gets the path and the key that the first line is to hold. It starts a database server of its
+    own for a second, so it runs only where it or a package has changed.
     """
-    digest = hashlib.sha256(script_content).hexdigest()
+    key = hashlib.sha256(script.encode()).hexdigest()
     found = host.get_fact(Schema, path=path)
-    if found.made_from != f"-- key: {digest} {found.versions}":
-        yield StringCommand(QuoteString(script), QuoteString(path))
+    if found.made_from != f"-- key: {key} {found.versions}":
+        # Read as a whole first: what it starts mustn't read the rest of it.
+        run = 'script=$(cat); exec sh -c "$script" "$@" </dev/null'
+        words = ("sh", "-c", QuoteString(run), "sh", "schema", QuoteString(path), key)
+        yield StringCommand(*words, _stdin=script)

@@ -23,6 +23,7 @@ PACKAGES = ("php8.4-cli", "php8.4-fpm", "php8.4-mysql")
 #: Files of sessions are in the applications' own directories, where PHP itself ends them.
 MASKED = ("php8.4-fpm.service", "phpsessionclean.timer")
 CHECKS = (("php-fpm8.4", "-i"),)
+READS = ("/etc/php",)
 SANDBOX = (Sandbox(unit="postolka-php@.service"),)
 
 

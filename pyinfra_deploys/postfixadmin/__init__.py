@@ -61,19 +61,25 @@ FILES = {
 }
 READERS = (Reader(unit=_SERVICE, files=("/etc/postfixadmin",)),)
 CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-postfixadmin.conf"),)
+READS = ("/etc/php",)
 CHECKERS = (complaints(f"php8.4 --syntax-check {_CONFIGURATION}", "No syntax errors"),)
 EFFECTIVE = (plain(_CONFIGURATION),)
 
 #: What the agent loads into an empty database.
 SCHEMA = "/usr/share/postolka/postfixadmin.sql"
-_SCRIPT = "/usr/lib/postolka/postfixadmin-schema"
+_SCRIPT = Path(__file__).parent / "schema.sh"
+
+
+@deploy("PostfixAdmin's tables")
+def generate() -> None:
+    """Make the tables' SQL."""
+    from pyinfra_deploys.operations import schema  # noqa: PLC0415 - pyinfra costs half a second
+
+    script = _SCRIPT.read_text(encoding="utf-8")
+    schema.made(name="Make the tables' SQL", path=SCHEMA, script=script)
 
 
 @deploy("PostfixAdmin")
 def postfixadmin(settings: Settings) -> None:
-    """Install PostfixAdmin's configuration and make its tables' SQL."""
-    from pyinfra_deploys.operations import schema  # noqa: PLC0415 - pyinfra costs half a second
-
+    """Install PostfixAdmin's configuration."""
     install(__name__, settings)
-    content = (Path(__file__).parent / f"rootfs{_SCRIPT}").read_bytes()
-    schema.made(name="Make the tables' SQL", path=SCHEMA, script=_SCRIPT, script_content=content)

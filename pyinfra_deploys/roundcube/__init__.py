@@ -53,6 +53,7 @@ FILES = {
 }
 READERS = (Reader(unit=_SERVICE, files=("/etc/roundcube",)),)
 CHECKS = (("php-fpm8.4", "--test", "--fpm-config", "/etc/php/8.4/fpm/postolka-roundcube.conf"),)
+READS = ("/etc/php",)
 CHECKERS = (complaints(f"php8.4 --syntax-check {_CONFIGURATION}", "No syntax errors"),)
 EFFECTIVE = (plain(_CONFIGURATION),)
 #: Debian's jobs for its own tree: PHP ends old sessions, and with them goes what else is old.

@@ -52,6 +52,7 @@ CHECKS = (
         "--cf=bayes_path /dev/shm/lint",
     ),
 )
+READS = ("/etc/spamassassin",)
 #: sa-update reads them at each run; what amavis reads is amavis's.
 READERS = (Reader(unit="", files=("/etc/spamassassin/channels", "/etc/spamassassin/channels.asc")),)
 SANDBOX = (Sandbox(unit="spam-rules.service", writes=("/var/lib/spamassassin",)),)

@@ -23,6 +23,7 @@ FILES = {"/usr/libexec/postolka/ssh-host-keys": Attributes(mode="0755")}
 MASKED = ("sshd-keygen.service",)
 #: -G parses everything without a host key, which no image holds.
 CHECKS = (("/usr/sbin/sshd", "-G"),)
+READS = ("/etc/ssh",)
 EFFECTIVE = (("sshd", "-T"),)
 
 

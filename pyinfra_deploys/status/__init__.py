@@ -47,6 +47,7 @@ CHECKS = (
     # The program's own imports, with the image's Python and nothing but Debian's modules.
     ("/usr/bin/python3", "-Ic", _IMPORTS),
 )
+READS = (LIBRARY,)
 # Root, as status needs it: the queue, the database's socket, the firewall's counters. They change
 # nothing, and read one request. nft and postqueue have SELinux domains of their own.
 SANDBOX = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from postolka.debs import Debs
 
 #: Layers that take long to make, in the order of postolka.layers.whole.
-COSTLY = ("tools", "packages", "policy-base", "policy", "kernel", "initrd")
+COSTLY = ("tools", "packages", "policy-base", "policy", "kernel", "initrd", "generated")
 
 
 def fill(directory: Path, debs: Debs, layers: Iterable[str] = ()) -> None:

@@ -61,7 +61,7 @@ def test_tools_have_another_clock(toolbox: Tools, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture(name="altered")
 def _altered(disk: Built, debs: Debs, tmp_path: Path) -> Built:
     """Return the machine's image in a store that has one file of it with another content."""
-    homes.fill(tmp_path / "home", debs, (*twins.LAYERS, "golden"))
+    homes.fill(tmp_path / "home", debs, (*twins.LAYERS, "check-*", "golden"))
     layer = tmp_path / "home/store" / disk.root_layers[0].parent.name
     original = layer.resolve()
     layer.unlink()

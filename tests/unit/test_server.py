@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from postolka import deployer
 from postolka.home import CHECKOUT
 from pyinfra_deploys import server
+from pyinfra_deploys.cloudinit import FILES_OF_CLOUD_INIT
+from pyinfra_deploys.deploys import LIBRARY
 from pyinfra_deploys.sections import PostfixSettings
 from pyinfra_deploys.settings import Settings
 from pyinfra_deploys.tree import entries
@@ -81,6 +83,23 @@ def test_no_two_rooms_install_one_file() -> None:
         if entry.kind != "directory"
     )
     assert [path for path, count in paths.items() if count > 1] == []
+
+
+def test_what_is_checked_is_installed() -> None:
+    """A room with CHECKS says what they read, each of which is some room's."""
+    house = server.house(Settings())
+    rooms = server.all_rooms()
+    installed = {
+        entry.path
+        for room in rooms
+        for entry in entries(replace(room, files={}), Settings(), house, {})
+    }
+    # A room's deploy adds them.
+    installed |= {*FILES_OF_CLOUD_INIT, f"{LIBRARY}/postolka"}
+    for room in rooms:
+        assert bool(room.checks) == bool(room.reads), room.name
+        for path in room.reads:
+            assert any(f"{found}/".startswith(f"{path}/") for found in installed), path
 
 
 def test_nothing_names_an_instance() -> None:

@@ -1,21 +1,20 @@
 #!/bin/sh
-# Made from pyinfra_deploys/postfixadmin/rootfs/usr/lib/postolka/postfixadmin-schema
-# Change it there: this file is part of the image.
-
 # Write PostfixAdmin's tables as SQL to the file $1: what its own upgrade.php makes in an empty
 # database of a MariaDB that lives for this script only, on a socket in a directory of its own.
 # Nothing is read but the packages' files and nothing else stays. Same packages, same bytes.
+# $2 tells this script from others, in the first line of the file.
 #
 # The SQL may be read again at any time, also after it was read halfway: tables that are there stay
 # as they are, and the row with the schema's version comes last.
 
 set -eu
 output=$1
+key=$2
 
 # shellcheck disable=SC2016 # dpkg-query's own fields
 versions=$(dpkg-query --show --showformat='${Package}=${Version} ' \
     mariadb-server-core php8.4-cli postfixadmin)
-stamp="-- key: $(sha256sum <"$0" | cut -c -64) ${versions% }"
+stamp="-- key: $key ${versions% }"
 
 work=$(mktemp --directory --tmpdir=/run postfixadmin-schema.XXXXXXXXXX)
 server=
@@ -89,7 +88,7 @@ if [ -n "$(dump --no-create-info --ignore-table=postfixadmin.config postfixadmin
 fi
 {
     echo "$stamp"
-    echo '-- Tables of PostfixAdmin, made by /usr/lib/postolka/postfixadmin-schema.'
+    echo '-- Tables of PostfixAdmin, as its own upgrade.php makes them.'
     dump --no-data postfixadmin |
         sed -e 's/^CREATE TABLE /&IF NOT EXISTS /' -e 's/ AUTO_INCREMENT=[0-9]*//'
     dump --no-create-info --insert-ignore --complete-insert postfixadmin config
