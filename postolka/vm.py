@@ -27,19 +27,21 @@ if TYPE_CHECKING:
     from postolka.machines import Machine
 
 DISK_SIZE = "8G"
-_FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
-_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+#: UEFI, and what its variables are at first.
+FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 #: In the state directory: what the machine writes.
 OVERLAY, _FLASH = "disk.qcow2", "variables.fd"
 _READY_SECONDS = 900
 #: /dev/kvm may open, and even create a machine, and still not run a stock kernel.
 _KVM_SECONDS = 30
-_KVM = ("-accel", "kvm", "-cpu", "host")
+#: How QEMU runs the guest's instructions: as the host's own, or translated.
+KVM = ("-accel", "kvm", "-cpu", "host")
 # By default translated code takes up to 1 GiB of the host's memory; a boot is as quick with less.
 # Without these features the kernel copies in words, which are emulated faster than `rep movsb`'s
 # bytes, walks page tables of four levels, and doesn't interrupt translated code by STAC and CLAC
 # around each copy from or to a process (an eighth of a boot).
-_TCG = ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max,-erms,-fsrm,-la57,-smap,-smep")
+TCG = ("-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max,-erms,-fsrm,-la57,-smap,-smep")
 # An emulated processor runs nothing speculatively that would have to be mitigated.
 _TCG_KERNEL = " mitigations=off"
 # systemd-stub adds it to the kernel's command line, so the image stays as it is: on a busy host
@@ -94,11 +96,11 @@ def _monitor(directory: Path) -> Path:
 
 def _write_disks(state: Path, golden: Path) -> None:
     """Make what a machine writes to, unless it is there from an earlier boot."""
-    if not _VARIABLES.exists():
-        raise PostolkaError(str(_VARIABLES), "no UEFI firmware for QEMU", hint="make setup")
+    if not VARIABLES.exists():
+        raise PostolkaError(str(VARIABLES), "no UEFI firmware for QEMU", hint="make setup")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (state / OVERLAY).exists():
-        shutil.copy(_VARIABLES, state / _FLASH)
+        shutil.copy(VARIABLES, state / _FLASH)
         new = state / f".{OVERLAY}"
         run_tool(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(golden.resolve()),
@@ -110,10 +112,10 @@ def _write_disks(state: Path, golden: Path) -> None:
 def _command(directory: Path, state: Path, request: Request, seeded: seed.Seed) -> list[str]:
     disks = [_first_disk(state, request.write_log)]
     disks += [f"format=raw,file={path.absolute()}" for path in request.more_disks]
-    has_kvm = _has_kvm(request.disk)
-    kernel = _SLOW if has_kvm else _SLOW + _TCG_KERNEL
+    is_fast = has_kvm(request.disk)
+    kernel = _SLOW if is_fast else _SLOW + _TCG_KERNEL
     return [
-        *_base(state / _FLASH, _KVM if has_kvm else _TCG),
+        *_base(state / _FLASH, KVM if is_fast else TCG),
         "-smp", str(request.cpus), "-m", str(request.memory_mib),
         *(("-rtc", f"base={request.clock}") if request.clock else ()),
         # Two boots of one state are one machine.
@@ -147,13 +149,13 @@ def _base(variables: Path, accelerator: Sequence[str]) -> list[str]:
     return [
         "qemu-system-x86_64", "-nodefaults", "-machine", "q35", *accelerator,
         "-display", "none",
-        "-drive", f"if=pflash,format=raw,readonly=on,file={_FIRMWARE}",
+        "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
         "-drive", f"if=pflash,format=raw,file={variables}",
         "-device", "virtio-rng-pci",
     ]  # fmt: skip
 
 
-def _has_kvm(disk: Path) -> bool:
+def has_kvm(disk: Path) -> bool:
     """Return whether KVM boots an image on this host; tried once, with a time limit."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
@@ -168,8 +170,8 @@ def _tries_kvm(disk: Path) -> bool:
     work.mkdir(parents=True)
     log = work / "console"
     try:
-        shutil.copy(_VARIABLES, work / "variables.fd")
-        command = [*_base(work / "variables.fd", _KVM), "-m", "1024"]
+        shutil.copy(VARIABLES, work / "variables.fd")
+        command = [*_base(work / "variables.fd", KVM), "-m", "1024"]
         command += ["-drive", f"if=virtio,format=raw,snapshot=on,file={disk}", "-no-reboot"]
         command += ["-serial", f"file:{log}"]
         with subprocess.Popen(

@@ -107,9 +107,9 @@ def prepare(  # noqa: PLR0913 - each is one input of the machine
     tar = work / "configuration.tar"
     run(["tar", "--create", "--file", str(tar), "--directory", str(configuration), "."])
     firmware_variables = work / "variables.fd"
-    shutil.copy(vm._VARIABLES, firmware_variables)
-    has_kvm = vm._has_kvm(base)
-    _, accelerator, _, processor = vm._KVM if has_kvm else vm._TCG
+    shutil.copy(vm.VARIABLES, firmware_variables)
+    has_kvm = vm.has_kvm(base)
+    _, accelerator, _, processor = vm.KVM if has_kvm else vm.TCG
     values = work / "values.json"
     values.write_text(
         json.dumps(
@@ -121,7 +121,7 @@ def prepare(  # noqa: PLR0913 - each is one input of the machine
                 "packages": " ".join(packages),
                 "output_directory": str(work / "made"),
                 "console": str(work / "console"),
-                "firmware": str(vm._FIRMWARE),
+                "firmware": str(vm.FIRMWARE),
                 "firmware_variables": str(firmware_variables),
                 "accelerator": accelerator,
                 "processor": processor,

@@ -195,7 +195,7 @@ def machine(bench: Bench, yardstick: float, user_data: Path) -> Iterator[Figure]
     """Measure the boot of a virtual machine, and the memory that it uses then."""
     built = bench.build()
     # Whether KVM works on this machine is tried once, and not part of a boot.
-    has_kvm = vm._has_kvm(Path(built["disk"]))
+    has_kvm = vm.has_kvm(Path(built["disk"]))
     (bench.home / "kvm").write_text("yes" if has_kvm else "no", encoding="ascii")
     how = "KVM" if has_kvm else "without KVM"
     say(f"a virtual machine of {MEMORY_MIB} MiB, {how}")
