@@ -10,7 +10,7 @@ from postolka import build, generation, papers, why
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from postolka.build import Built
     from postolka.why import Difference, Node
@@ -98,8 +98,8 @@ def _told(first: Built, last: Built, found: Difference, *, everything: bool) -> 
         yield from (f"   {name}" for name in found.shared)
 
 
-def _kinds(names: tuple[str, ...] | list[str]) -> list[str]:
-    return [name.partition("-")[2] for name in names]
+def _kinds(names: Sequence[str]) -> list[str]:
+    return sorted(name.partition("-")[2] for name in names)
 
 
 def _value(value: str | None) -> str:
