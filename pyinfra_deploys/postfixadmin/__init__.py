@@ -67,7 +67,8 @@ EFFECTIVE = (plain(_CONFIGURATION),)
 
 #: What the agent loads into an empty database.
 SCHEMA = "/usr/share/postolka/postfixadmin.sql"
-_SCRIPT = Path(__file__).parent / "schema.sh"
+#: What makes it, in the root.
+SCRIPT = Path(__file__).parent / "schema.sh"
 
 
 @deploy("PostfixAdmin's tables")
@@ -75,7 +76,7 @@ def generate() -> None:
     """Make the tables' SQL."""
     from pyinfra_deploys.operations import schema  # noqa: PLC0415 - pyinfra costs half a second
 
-    script = _SCRIPT.read_text(encoding="utf-8")
+    script = SCRIPT.read_text(encoding="utf-8")
     schema.made(name="Make the tables' SQL", path=SCHEMA, script=script)
 
 

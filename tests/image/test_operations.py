@@ -13,7 +13,8 @@ from postolka import deployer
 from postolka.errors import PostolkaError
 from pyinfra_deploys import server
 from pyinfra_deploys.connectors.rootfs import Root
-from pyinfra_deploys.operations import accounts, debconf, privileges, tree, units
+from pyinfra_deploys.operations import accounts, debconf, privileges, schema, tree, units
+from pyinfra_deploys.postfixadmin import SCHEMA, SCRIPT
 from pyinfra_deploys.room import User
 from pyinfra_deploys.tree import Entry
 from tests.image.overlay import mounted
@@ -240,3 +241,31 @@ def test_a_privilege_of_nobody_is_an_error(apply: Callable[..., int]) -> None:
     """A list that names what isn't there has a mistake, or a package has changed."""
     with pytest.raises(PostolkaError, match="/usr/bin/sudoo"):
         apply(privileges.kept, programs=["/usr/bin/sudoo"])
+
+
+def test_tables_are_made_where_something_has_changed(path: Path, apply: Callable[..., int]) -> None:
+    """By PostfixAdmin itself; again for another script, and for what another one has left."""
+    made = path / SCHEMA.lstrip("/")
+    script = SCRIPT.read_text()
+    assert apply(schema.made, path=SCHEMA, script=script) == 1
+    first = made.read_bytes()
+    assert b"CREATE TABLE IF NOT EXISTS `mailbox`" in first
+    assert apply(schema.made, path=SCHEMA, script=script) == 0
+    made.write_text("-- key: of another\n")
+    assert apply(schema.made, path=SCHEMA, script=script) == 1
+    assert made.read_bytes() == first
+    assert apply(schema.made, path=SCHEMA, script=f"{script}# Another.\n") == 1
+    key = len("-- key: ") + 64
+    assert made.read_bytes()[:key] != first[:key]
+    assert made.read_bytes()[key:] == first[key:]
+
+
+def test_tables_that_cant_be_made_are_an_error(path: Path, apply: Callable[..., int]) -> None:
+    """With what the script said; what was there stays."""
+    made = path / SCHEMA.lstrip("/")
+    made.parent.mkdir(parents=True, exist_ok=True)
+    made.write_text("older\n")
+    (path / "usr/sbin/mariadbd").unlink()
+    with pytest.raises(PostolkaError, match="the database server doesn't start"):
+        apply(schema.made, path=SCHEMA, script=SCRIPT.read_text())
+    assert made.read_text() == "older\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ _SITE = "/etc/apache2/host.d/postfixadmin.conf"
 
 def test_stamp_and_fact_agree() -> None:
     """What the script writes into the first line is what the fact compares."""
-    text = (Path(postfixadmin.__file__).parent / "schema.sh").read_text()
+    text = postfixadmin.SCRIPT.read_text()
     assert 'stamp="-- key: $key ${versions% }"' in text
     assert "mariadb-server-core php8.4-cli postfixadmin)" in text
     versions = "mariadb-server-core=1:11 php8.4-cli=8.4 postfixadmin=3.3"
