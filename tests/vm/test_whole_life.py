@@ -118,6 +118,8 @@ def _use(machine: Machine, subject: Subject) -> None:
     assert chain_of_trust.issuer(before).startswith("Pebble")
     questions = {
         "renew": "postolka-instance certificate renew",
+        # As `systemctl edit` does it.
+        "reload": "systemctl daemon-reload",
         **{job: f"systemctl start {job}" for job in _JOBS.split()},
         "backups": "postolka-instance backup list --json",
         "status": "postolka-instance status --json >/dev/null || true",
