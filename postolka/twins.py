@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from postolka import generation, trees, verification
 from postolka.errors import PostolkaError, Problem
-from postolka.layers.configured import CHECK
+from postolka.layers.checked import CHECK
 from postolka.run import ENVIRONMENT
 from postolka.store import Store
 
@@ -90,7 +90,7 @@ def _by_kind(path: Path) -> dict[str, Path]:
     """Return the layers of a finished build, by kind."""
     names = [name for name in generation.needs(path) if name != path.name]
     found = {name.partition("-")[2]: path.parent / name for name in names}
-    # There is nothing in them.
+    # That a room's checks are passed is an empty path.
     found = {kind: path for kind, path in found.items() if not kind.startswith(CHECK)}
     if unknown := sorted(found.keys() - set(_KINDS)):
         raise PostolkaError(str(path), f"has layers of an unknown kind: {', '.join(unknown)}")

@@ -30,7 +30,7 @@ A constant that a room doesn't need is left out. Pure: no I/O but the room's own
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -193,31 +193,16 @@ class Room:
         return self.folder / "instance"
 
 
+#: Fields of a room that are no constants of its module.
+_GIVEN = ("name", "folder")
+
+
 def read(module: ModuleType) -> Room:
     """Collect the constants of the package `module`."""
     facts: dict[str, Any] = {
-        name: getattr(module, name.upper())
-        for name in (
-            "packages",
-            "debconf",
-            "users",
-            "ports",
-            "hosts",
-            "egress",
-            "units",
-            "state",
-            "files",
-            "checks",
-            "reads",
-            "readers",
-            "checkers",
-            "effective",
-            "masked",
-            "privileged",
-            "sandbox",
-            "setting",
-        )
-        if hasattr(module, name.upper())
+        item.name: getattr(module, item.name.upper())
+        for item in fields(Room)
+        if item.name not in _GIVEN and hasattr(module, item.name.upper())
     }
     assert module.__file__  # noqa: S101 - a package always has one
     return Room(

@@ -1,7 +1,7 @@
 """All layers of an image in their order, as far as one needs the other; the rest side by side.
 
-    tools ──> policy ──> kernel ──> initrd ────────────┐
-      │         └──────────┴───────────────┐           │
+    tools ──> policy ──> kernel ──> initrd ───────────────────┐
+      │         └──────────┴──────────────────────┐           │
       └─> packages ──> generated ──> configured ──┴─> image ──┴──> disk
                                          └──> checked
 
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postolka.layers import packages
-from postolka.layers.configured import checked, configured
+from postolka.layers.checked import checked
+from postolka.layers.configured import configured, generated
 from postolka.layers.disk import disk
-from postolka.layers.generated import generated
 from postolka.layers.image import image
 from postolka.layers.initrd import initrd
 from postolka.layers.kernel import kernel
