@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from postolka.home import CHECKOUT
 from pyinfra_deploys import server
 from pyinfra_deploys.cloudinit import FILES_OF_CLOUD_INIT
 from pyinfra_deploys.deploys import LIBRARY
+from pyinfra_deploys.room import Room
 from pyinfra_deploys.sections import PostfixSettings
 from pyinfra_deploys.settings import Settings
 from pyinfra_deploys.tree import entries
@@ -36,6 +38,15 @@ def test_a_room_has_the_deploy_that_is_named_like_it() -> None:
     for module in server.ROOMS:
         name = module.__name__.rpartition(".")[2]
         assert callable(getattr(module, name)), name
+
+
+def test_no_room_misspells_a_fact() -> None:
+    """A room's reader passes over a constant that it doesn't know, such as EGRES."""
+    facts = {item.name.upper() for item in fields(Room)}
+    for module in server.ROOMS:
+        public = {name for name in vars(module) if name.isupper() and not name.startswith("_")}
+        meant = {name: difflib.get_close_matches(name, facts, 1, 0.8) for name in public - facts}
+        assert not any(meant.values()), f"{module.__name__}: {meant}"
 
 
 def test_a_package_is_named_in_one_room() -> None:
